@@ -1,0 +1,4 @@
+import manifest from "../../package.json" with { type: "json" };
+
+/** Version of this client, as package.json has it. */
+export const VERSION: string = manifest.version;

@@ -1,0 +1,267 @@
+import type { BoundEvent } from "../../engine/event.js";
+import type { Reducer } from "../../engine/fold.js";
+import type { AgentState, Candidate, Confidence, Dialog, Micros, Source } from "../../engine/state.js";
+import { attribute } from "../contract.js";
+
+/** A state that one channel stands for, and the event that said so. */
+type Claim = {
+  readonly state: AgentState;
+  readonly reason: string;
+  readonly confidence: Confidence;
+  readonly source: Source;
+  readonly channel: string;
+  readonly at: Micros;
+  readonly eventId: string;
+};
+
+/** Everything that must be remembered of one runtime's signals. */
+export type ClaudeMemory = {
+  /** The session file's word; null while it has given none or can no longer be read. */
+  readonly session: Claim | null;
+  /** What the hooks alone would say. */
+  readonly hook: Claim | null;
+  readonly screen: Claim | null;
+  /** How the last turn ended, by hook or screen. */
+  readonly end: Claim | null;
+  /** When the newest turn is known to have begun. */
+  readonly busySince: Micros;
+  /** Prompts typed while a turn was running; each begins a turn of its own, unannounced. */
+  readonly queued: number;
+  readonly episode: number;
+  /** Whether the hooks have reported a dialog in this episode. */
+  readonly hookedEpisode: boolean;
+  readonly digest: string | null;
+};
+
+const INITIAL: ClaudeMemory = {
+  session: null,
+  hook: null,
+  screen: null,
+  end: null,
+  busySince: 0,
+  queued: 0,
+  episode: 0,
+  hookedEpisode: false,
+  digest: null,
+};
+
+/** A turn's end may be reported by the hook shortly before the session file says busy; both are one turn. */
+const SAME_TURN: Micros = 50_000;
+
+function claim(event: BoundEvent, state: AgentState, reason: string, confidence: Confidence = "high"): Claim {
+  const { source, channel, eventId } = event;
+  return { state, reason, confidence, source, channel, at: event.effectiveTime, eventId };
+}
+
+const WAITING: Readonly<Record<string, readonly [AgentState, string]>> = {
+  "permission prompt": ["waiting_approval", "permission_request"],
+  "sandbox request": ["waiting_approval", "sandbox_request"],
+  "worker request": ["waiting_approval", "worker_request"],
+  "goal proposal": ["waiting_approval", "goal_proposal"],
+  "input needed": ["waiting_input", "question"],
+  "dialog open": ["waiting_input", "dialog_open"],
+};
+
+function sessionStatus(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
+  const status = attribute(event, "status");
+  switch (status) {
+    case "busy": {
+      // A new turn began, unless the session only came back from a dialog.
+      const resumed = isWaiting(memory.session);
+      const busySince = resumed ? memory.busySince : event.effectiveTime;
+      return { ...memory, session: claim(event, "running", "turn"), busySince };
+    }
+    case "waiting": {
+      const known = WAITING[attribute(event, "waitingFor")];
+      const [state, reason] = known ?? (["unknown", "unrecognised_dialog"] as const);
+      return { ...memory, session: claim(event, state, reason, known === undefined ? "medium" : "high") };
+    }
+    case "idle":
+      return { ...memory, session: claim(event, "idle", "ready") };
+    case "gone":
+      return { ...memory, session: null };
+    default:
+      return { ...memory, session: claim(event, "unknown", "unrecognised_status", "medium") };
+  }
+}
+
+function isWaiting(value: Pick<Claim, "state"> | null): boolean {
+  return value?.state === "waiting_approval" || value?.state === "waiting_input";
+}
+
+function hook(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
+  const running = (reason: string): ClaudeMemory => ({ ...memory, hook: claim(event, "running", reason) });
+  switch (event.transition?.kind) {
+    case "prompt": {
+      const during = memory.hook?.state === "running" && memory.hook.reason === "turn";
+      const busySince = during ? memory.busySince : Math.max(memory.busySince, event.effectiveTime);
+      return { ...running("turn"), busySince, queued: during ? memory.queued + 1 : memory.queued };
+    }
+    case "activity":
+      // A sub-agent's tools go on while the main agent's dialog is open.
+      if (attribute(event, "subagent") === "true" && isWaiting(memory.hook)) return memory;
+      return running(memory.hook?.state === "running" ? memory.hook.reason : "turn");
+    case "permission":
+      return permission(memory, event);
+    case "permission_reminder":
+      return isWaiting(memory.hook) ? memory : permission(memory, event);
+    case "stop":
+      return stop(memory, event);
+    case "stop_failure": {
+      const failed = claim(event, "error", attribute(event, "error") || "api_error");
+      return { ...memory, hook: failed, end: failed, queued: 0 };
+    }
+    case "session_start":
+      if (attribute(event, "source") === "compact") return memory;
+      return { ...memory, hook: claim(event, "idle", "fresh"), end: null, queued: 0 };
+    case "compacted":
+      if (attribute(event, "trigger") === "auto") return running("turn");
+      return { ...memory, hook: claim(event, "idle", "compacted"), end: claim(event, "idle", "compacted") };
+    case "idle_notice":
+      // Proof that nothing runs; what ended the turn is not its business.
+      if (memory.hook?.state !== "running") return memory;
+      return { ...memory, hook: claim(event, "idle", "idle_notice"), queued: 0 };
+    default:
+      return memory;
+  }
+}
+
+function permission(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
+  const dialog = attribute(event, "dialog");
+  const [state, reason] =
+    dialog === "question"
+      ? (["waiting_input", "question"] as const)
+      : dialog === "elicitation"
+        ? (["waiting_input", "elicitation"] as const)
+        : dialog === "quota"
+          ? (["waiting_input", "quota"] as const)
+          : dialog === "plan"
+            ? (["waiting_approval", "plan_approval"] as const)
+            : (["waiting_approval", "permission_request"] as const);
+  const second = memory.hookedEpisode && isWaiting(joined(memory));
+  return {
+    ...memory,
+    hook: claim(event, state, reason),
+    hookedEpisode: true,
+    episode: second ? memory.episode + 1 : memory.episode,
+    digest: second ? null : memory.digest,
+  };
+}
+
+function stop(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
+  const agents = Number(attribute(event, "agents"));
+  if (agents > 0) return { ...memory, hook: claim(event, "running", "background_agent") };
+  const shells = Number(attribute(event, "shells"));
+  const end = claim(event, "completed", shells > 0 ? "background_shell" : "turn_end");
+  // A queued prompt's turn has no starting event of its own.
+  if (memory.queued > 0) {
+    return { ...memory, hook: claim(event, "running", "turn"), end, queued: memory.queued - 1 };
+  }
+  return { ...memory, hook: end, end };
+}
+
+const END_RULES = new Set(["completed", "error", "idle"]);
+
+function screen(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
+  const state = attribute(event, "state");
+  const confirmed = attribute(event, "confirmed") === "true";
+  const known = SCREEN_STATES[state];
+  if (known === undefined) return memory;
+  const seen = claim(event, known, attribute(event, "reason"), confirmed ? "high" : "medium");
+  const digest = attribute(event, "digest");
+  const ends = END_RULES.has(known) && attribute(event, "rule") !== "ready";
+  return {
+    ...memory,
+    screen: seen,
+    digest: isWaiting(seen) && digest !== "" ? digest : memory.digest,
+    end: ends && !hookEnded(memory) ? seen : memory.end,
+  };
+}
+
+const SCREEN_STATES: Readonly<Record<string, AgentState>> = {
+  running: "running",
+  waiting_approval: "waiting_approval",
+  waiting_input: "waiting_input",
+  completed: "completed",
+  idle: "idle",
+  error: "error",
+};
+
+/** What a hook said of this turn's end stands; one look at the screen only gives way to the next. */
+function hookEnded(memory: ClaudeMemory): boolean {
+  return memory.end?.source !== "poller" && endedSince(memory, memory.busySince);
+}
+
+function endedSince(memory: ClaudeMemory, time: Micros): boolean {
+  return memory.end !== null && memory.end.at >= time - SAME_TURN;
+}
+
+/**
+ * Session file and hooks as one voice. The session file is the only surface that knows of Esc and of refusals, so
+ * where it can be read it says whether the agent is busy, and the hooks say how a turn ended and what a dialog is.
+ */
+function joined(memory: ClaudeMemory): Claim | null {
+  const { session, end } = memory;
+  if (session === null) return memory.hook;
+  if (session.state === "idle") {
+    if (end === null || !endedSince(memory, memory.busySince)) return session;
+    return end.state === "idle" ? { ...session, reason: end.reason } : end;
+  }
+  if (session.state === "running") return { ...session, reason: runningReason(memory, session) };
+  if (session.state === "waiting_approval" && memory.hook !== null && memory.hook.reason === "plan_approval") {
+    return { ...session, reason: "plan_approval" };
+  }
+  return session;
+}
+
+function runningReason(memory: ClaudeMemory, session: Claim): string {
+  if (memory.hook?.reason === "background_agent" && memory.hook.at >= memory.busySince) return "background_agent";
+  const retrying = memory.screen?.reason === "retrying" && memory.screen.at >= session.at;
+  return retrying ? "retrying" : session.reason;
+}
+
+/** Follows the dialog's life: it goes up when a dialog opens after none was open. */
+function track(before: ClaudeMemory, after: ClaudeMemory): ClaudeMemory {
+  const was = isWaiting(decider(before));
+  const is = isWaiting(decider(after));
+  if (!was && is) return { ...after, episode: before.episode + 1, digest: after.digest === before.digest ? null : after.digest };
+  if (was && !is) return { ...after, hookedEpisode: false, digest: null };
+  return after;
+}
+
+function decider(memory: ClaudeMemory): Claim | null {
+  return joined(memory) ?? memory.screen;
+}
+
+function withDialog(memory: ClaudeMemory, value: Claim): Candidate {
+  if (!isWaiting(value)) return value;
+  const dialog: Dialog = { episode: memory.episode, digest: memory.digest ?? undefined };
+  return { ...value, dialog };
+}
+
+export const claudeReducer: Reducer<ClaudeMemory> = {
+  initial: INITIAL,
+  reduce(memory, event) {
+    const after =
+      event.source === "hook" || event.source === "wrapper"
+        ? hook(memory, event)
+        : event.channel === "session_file"
+          ? sessionStatus(memory, event)
+          : event.channel === "screen"
+            ? screen(memory, event)
+            : memory;
+    return track(memory, after);
+  },
+  candidates(memory) {
+    const own = joined(memory);
+    const candidates = own === null ? [] : [withDialog(memory, own)];
+    if (memory.screen !== null && screenCounts(memory, memory.screen)) candidates.push(withDialog(memory, memory.screen));
+    return candidates;
+  },
+};
+
+/** Beside a readable session file the screen only adds dialogs that the file does not tell of, once confirmed. */
+function screenCounts(memory: ClaudeMemory, seen: Claim): boolean {
+  if (memory.session === null) return true;
+  return isWaiting(seen) && seen.confidence === "high" && seen.at > memory.session.at;
+}

@@ -1,0 +1,98 @@
+import type { AgentState } from "../engine/state.js";
+
+/** One rule of an adapter's screen knowledge. Patterns are data: versioned with the agent, never code. */
+export interface ScreenRule {
+  readonly id: string;
+  readonly state: AgentState;
+  readonly reason: string;
+  /**
+   * Where it looks: the end of the screen, right above the input box, or from the input box down. Without an input
+   * box on the screen the latter two do not match.
+   */
+  readonly region: "tail" | "above-input" | "footer";
+  /** How many non-blank lines of the region are looked at, counted from its lower end. */
+  readonly lines: number;
+  /** Each must match some line within reach. Plain JavaScript patterns without nested quantifiers. */
+  readonly all: readonly string[];
+  /** None may match any line within reach. */
+  readonly none?: readonly string[];
+  /** Proof enough to become high after consecutive looks over 1.5 s. */
+  readonly conclusive: boolean;
+  /** The dialog's text begins with the line that this matches (searched upwards from the end). */
+  readonly dialogFrom?: string;
+}
+
+export interface ScreenPatterns {
+  readonly version: string;
+  /** The line with the input prompt; the last one that fits counts. `top` must match the line before it. */
+  readonly inputBox: { readonly prompt: string; readonly top?: string };
+  /** First match wins. */
+  readonly rules: readonly ScreenRule[];
+}
+
+/** What one look at a screen showed. */
+export interface ScreenReading {
+  readonly rule: ScreenRule;
+  /** The open dialog's text, for people and for the prompt digest; absent without one. */
+  readonly dialogText?: string | undefined;
+}
+
+const compiled = new Map<string, RegExp>();
+
+function pattern(source: string): RegExp {
+  let regexp = compiled.get(source);
+  if (regexp === undefined) {
+    regexp = new RegExp(source, "u");
+    compiled.set(source, regexp);
+  }
+  return regexp;
+}
+
+/** Matches an adapter's rules against a captured screen. Undefined: no rule fits, which proves nothing. */
+export function readScreen(patterns: ScreenPatterns, screen: readonly string[]): ScreenReading | undefined {
+  const lines = screen.map((line) => line.trimEnd()).filter((line) => line !== "");
+  const box = inputBox(patterns, lines);
+  for (const rule of patterns.rules) {
+    const reach = region(rule, lines, box).slice(-rule.lines);
+    const hits = rule.all.every((source) => reach.some((line) => pattern(source).test(line)));
+    if (!hits || (rule.none ?? []).some((source) => reach.some((line) => pattern(source).test(line)))) continue;
+    return rule.dialogFrom === undefined
+      ? { rule }
+      : { rule, dialogText: dialogText(lines, pattern(rule.dialogFrom)) };
+  }
+  return undefined;
+}
+
+function inputBox(patterns: ScreenPatterns, lines: readonly string[]): number | undefined {
+  const { prompt, top } = patterns.inputBox;
+  const index = lines.findLastIndex(
+    (line, at) =>
+      pattern(prompt).test(line) && (top === undefined || pattern(top).test(lines[at - 1] ?? "")),
+  );
+  if (index === -1) return undefined;
+  return top === undefined ? index : index - 1;
+}
+
+function region(rule: ScreenRule, lines: readonly string[], box: number | undefined): readonly string[] {
+  if (rule.region === "tail") return lines;
+  if (box === undefined) return [];
+  return rule.region === "above-input" ? lines.slice(0, box) : lines.slice(box);
+}
+
+function dialogText(lines: readonly string[], from: RegExp): string {
+  const start = lines.findLastIndex((line) => from.test(line));
+  return lines.slice(start === -1 ? -20 : start).join("\n");
+}
+
+/**
+ * The part of a dialog's text that names it: without cursor marks, option numbers, rulers and timers, and with
+ * wrapped lines joined, so that moving the cursor or resizing the pane does not make it another dialog.
+ */
+export function normalizeDialog(text: string): string {
+  return text
+    .split("\n")
+    .map((line) => line.replace(/^[\s│┃|]*[❯›>●○◉*]?\s*(?:\d+[.)]\s+)?/u, "").replace(/[│┃|\s]+$/u, ""))
+    .map((line) => line.replace(/[─━╌═]+/gu, "").replace(/\(?\b\d+(?:\.\d+)?\s?(?:s|ms|m|sec)\b\)?/gu, ""))
+    .join("")
+    .replace(/\s+/gu, "");
+}

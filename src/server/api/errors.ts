@@ -1,0 +1,54 @@
+import { getOption } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import SqliteDatabase from "better-sqlite3";
+import { ErrorCode, ErrorCodeSchema, ErrorDetailSchema } from "../../../gen/agtmux/v1/common_pb.js";
+import { error_mapping } from "../../../gen/agtmux/v1/options_pb.js";
+import { ContractError } from "../contract-error.js";
+import type { Logger } from "../log.js";
+
+const DISK_FULL = new Set(["SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_READONLY", "SQLITE_CANTOPEN"]);
+
+/** Turns whatever a handler threw into a ContractError; what nobody foresaw is E_INTERNAL and goes to the log. */
+export function contractError(error: unknown, log: Logger): ContractError {
+  if (error instanceof ContractError) return error;
+  if (error instanceof SqliteDatabase.SqliteError && DISK_FULL.has(error.code)) {
+    log.error({ sqlite: error.code }, "the store takes no writes");
+    return new ContractError(ErrorCode.E_RESOURCE_EXHAUSTED, "the store takes no writes: is the disk full?", {
+      sqlite: error.code,
+    });
+  }
+  log.error({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }, "internal error");
+  return new ContractError(ErrorCode.E_INTERNAL, "internal error; the daemon's log has the details");
+}
+
+/** The Connect error that carries a ContractError, by the table in the contract's ErrorCode. */
+export function connectError(error: ContractError): ConnectError {
+  const mapping = getOption(errorValue(error.code), error_mapping);
+  const detail = {
+    desc: ErrorDetailSchema,
+    value: { code: error.code, message: error.message, details: { ...error.details }, retryable: mapping.retryable },
+  };
+  // Sound: the table holds gRPC's numbers, which are Connect's codes.
+  return new ConnectError(error.message, mapping.grpcCode as Code, undefined, [detail], error);
+}
+
+function errorValue(code: ErrorCode) {
+  const value = ErrorCodeSchema.value[code] ?? ErrorCodeSchema.value[ErrorCode.E_INTERNAL];
+  if (value === undefined) throw new Error("ErrorCode has no E_INTERNAL");
+  return value;
+}
+
+/** Adds the typed detail to errors that the library itself raised, so that every error has one. */
+export function completed(error: ConnectError): ConnectError {
+  const code =
+    error.code === Code.Unimplemented
+      ? ErrorCode.E_UNIMPLEMENTED
+      : error.code === Code.ResourceExhausted
+        ? ErrorCode.E_RESOURCE_EXHAUSTED
+        : error.code === Code.InvalidArgument
+          ? ErrorCode.E_INVALID_ARGUMENT
+          : error.code === Code.DeadlineExceeded
+            ? ErrorCode.E_TIMEOUT
+            : ErrorCode.E_INTERNAL;
+  return connectError(new ContractError(code, error.rawMessage, {}, { cause: error }));
+}

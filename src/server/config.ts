@@ -1,0 +1,106 @@
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1_000_000; // microseconds, the engine's unit
+const HOUR_MS = 3_600_000;
+
+/** Every default of docs/spec.md section 16 in one place. The unit is the name's suffix. */
+export const DEFAULTS = {
+  commandTimeoutMs: 5_000,
+  downAfterFailures: 3,
+  downWindowMs: 30_000,
+  upAfterProbes: 2,
+  skewBudgetMicros: 10 * SECOND,
+  bindWindowMicros: 5 * SECOND,
+  bindTtlMs: 30_000,
+  runningTtlMicros: 180 * SECOND,
+  completedTtlMicros: 120 * SECOND,
+  launcherGraceMs: 5_000,
+  screenProofMs: 1_500,
+  screenRefreshMs: 60_000,
+  topologyActiveMs: 1_000,
+  topologyIdleMs: 2_000,
+  fullTopologyEveryMs: 4_000,
+  agentPidLookMs: 500,
+  doorbellDebounceMs: 60,
+  doorbellRetryMs: 1_000,
+  bookmarkMs: 15_000,
+  watchLogEntries: 100_000,
+  watchLogBytes: 32 * MIB,
+  requestBytes: 4 * MIB,
+  hookPayloadBytes: 256 * KIB,
+  ingestBatchEvents: 1_000,
+  groupCommitMs: 2,
+  spoolPollMs: 250,
+  spoolBytes: 16 * MIB,
+  spoolMs: 24 * HOUR_MS,
+  checkpointEvery: 1_000,
+  eventsKeptMs: 14 * 24 * HOUR_MS,
+  drainMs: 5_000,
+  reconnectFirstMs: 500,
+  reconnectMaxMs: 4_000,
+  logFileBytes: 10 * MIB,
+  logFiles: 5,
+} as const;
+
+export type Config = { readonly [K in keyof typeof DEFAULTS]: number };
+
+/** Linux takes 107 bytes, macOS 103; a longer path is cut or refused by the kernel, so it is refused here. */
+export const SOCKET_PATH_BYTES = 103;
+
+/** Where the daemon keeps and serves things. All absolute. */
+export interface Places {
+  readonly stateDir: string;
+  readonly socketPath: string;
+  readonly database: string;
+  readonly lockDatabase: string;
+  /** Names the socket in use, for clients and hooks. */
+  readonly socketFile: string;
+  readonly ingestDir: string;
+  readonly spoolDir: string;
+  readonly logFile: string;
+  readonly hookScript: string;
+}
+
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+function absolute(variable: string, value: string): string {
+  if (!isAbsolute(value)) throw new ConfigError(`${variable} must be an absolute path, not "${value}"`);
+  return value;
+}
+
+/** Finds every place as docs/spec.md 8.1 says. Throws ConfigError on a relative or over-long path. */
+export function places(env: Environment): Places {
+  const home = env["HOME"] ?? homedir();
+  const stateDir = env["AGTMUX_STATE_DIR"]
+    ? absolute("AGTMUX_STATE_DIR", env["AGTMUX_STATE_DIR"])
+    : join(env["XDG_STATE_HOME"] || join(home, ".local", "state"), "agtmux");
+  const socketPath = env["AGTMUX_SOCKET"]
+    ? absolute("AGTMUX_SOCKET", env["AGTMUX_SOCKET"])
+    : env["XDG_RUNTIME_DIR"]
+      ? join(env["XDG_RUNTIME_DIR"], "agtmux", "agtmuxd.sock")
+      : join(stateDir, "agtmuxd.sock");
+  const bytes = Buffer.byteLength(socketPath);
+  if (bytes > SOCKET_PATH_BYTES) {
+    throw new ConfigError(
+      `the socket path has ${bytes} bytes, at most ${SOCKET_PATH_BYTES} work: set AGTMUX_SOCKET to a shorter one (${socketPath})`,
+    );
+  }
+  return {
+    stateDir,
+    socketPath,
+    database: join(stateDir, "agtmux.db"),
+    lockDatabase: join(stateDir, "lock.db"),
+    socketFile: join(stateDir, "socket"),
+    ingestDir: join(stateDir, "ingest.d"),
+    spoolDir: join(stateDir, "spool.d"),
+    logFile: join(stateDir, "log", "agtmuxd.log"),
+    hookScript: join(stateDir, "hooks", "agtmux-hook"),
+  };
+}

@@ -1,0 +1,86 @@
+import type { Micros } from "./state.js";
+
+/** What an event says about where it belongs. Absent means unsaid. */
+export interface BindingHints {
+  readonly agentType: string;
+  readonly runtimeId?: string | undefined;
+  /** Targets that the event may belong to: what its listener and its tmux socket leave. */
+  readonly targetIds: readonly string[];
+  /** Absent when unsaid, or when the agent is known to report another pane's id. */
+  readonly pane?: { readonly paneId: string; readonly serverPid?: number | undefined } | undefined;
+  readonly agentSessionId?: string | undefined;
+  readonly cwd?: string | undefined;
+  readonly pid?: number | undefined;
+  readonly parentPids: readonly number[];
+  readonly startHint?: Micros | undefined;
+}
+
+/** What an active runtime offers to bind to. */
+export interface BindingCandidate {
+  readonly runtimeId: string;
+  readonly targetId: string;
+  readonly paneId: string;
+  readonly serverPid: number;
+  readonly agentType: string;
+  readonly agentSessionId?: string | undefined;
+  readonly cwd?: string | undefined;
+  /**
+   * The agent's own processes, launcher and worker. Not the shell above them: that is an ancestor of whatever
+   * ran in the pane before, too.
+   */
+  readonly pids: readonly number[];
+  readonly startedAt: Micros;
+}
+
+export type Binding =
+  | { readonly kind: "bound"; readonly runtimeId: string }
+  | { readonly kind: "none" }
+  | { readonly kind: "ambiguous" };
+
+/**
+ * Binds an event if exactly one active runtime fits all its hints (docs/spec.md 4.2). `bindWindow` bounds the
+ * distance of start hint and process start.
+ */
+export function bind(
+  hints: BindingHints,
+  candidates: readonly BindingCandidate[],
+  bindWindow: Micros,
+): Binding {
+  const fitting = candidates.filter((candidate) => fits(hints, candidate, bindWindow));
+  if (fitting.length > 1) {
+    // A working directory alone never tells two agents apart; a session id that one of them is known by does.
+    const known = fitting.filter(
+      (candidate) => hints.agentSessionId !== undefined && candidate.agentSessionId === hints.agentSessionId,
+    );
+    const [only] = known;
+    if (known.length === 1 && only !== undefined) return { kind: "bound", runtimeId: only.runtimeId };
+    return { kind: "ambiguous" };
+  }
+  const [only] = fitting;
+  return only === undefined ? { kind: "none" } : { kind: "bound", runtimeId: only.runtimeId };
+}
+
+function fits(hints: BindingHints, candidate: BindingCandidate, bindWindow: Micros): boolean {
+  if (hints.agentType !== candidate.agentType || !hints.targetIds.includes(candidate.targetId)) return false;
+  if (hints.runtimeId !== undefined && hints.runtimeId !== candidate.runtimeId) return false;
+  if (hints.pane !== undefined && !fitsPane(hints.pane, candidate)) return false;
+  if (hints.startHint !== undefined && Math.abs(candidate.startedAt - hints.startHint) > bindWindow) return false;
+  const named = [...(hints.pid === undefined ? [] : [hints.pid]), ...hints.parentPids];
+  const proven = named.some((pid) => candidate.pids.includes(pid));
+  if (hints.pid !== undefined && !proven) return false;
+  if (proven || hints.runtimeId !== undefined) return true;
+  // An event that names its ancestors, none of which is this agent, comes from another process.
+  if (hints.pane !== undefined && hints.parentPids.length > 0) return false;
+  if (hints.agentSessionId !== undefined && candidate.agentSessionId !== undefined) {
+    return hints.agentSessionId === candidate.agentSessionId;
+  }
+  if (hints.pane === undefined) {
+    return hints.cwd !== undefined && hints.cwd === candidate.cwd;
+  }
+  return true;
+}
+
+function fitsPane(pane: NonNullable<BindingHints["pane"]>, candidate: BindingCandidate): boolean {
+  if (pane.paneId !== candidate.paneId) return false;
+  return pane.serverPid === undefined || pane.serverPid === candidate.serverPid;
+}

@@ -1,0 +1,54 @@
+import { randomUUID } from "node:crypto";
+import type { NativeSignal } from "../adapters/contract.js";
+import { DAEMON_TRANSITIONS } from "../engine/event.js";
+import type { Micros } from "../engine/state.js";
+import type { LiveRuntime } from "./live-runtime.js";
+import type { PreparedEvent } from "./prepared-event.js";
+import { redact } from "./redact.js";
+
+/** An event of a runtime that the daemon itself read off the agent, its screen or the process table. */
+export function fromNative(signal: NativeSignal, runtime: LiveRuntime): PreparedEvent {
+  const { targetId, agentType } = runtime.record;
+  return {
+    eventId: randomUUID(),
+    eventType: signal.eventType,
+    agentType,
+    source: signal.source,
+    channel: signal.channel,
+    dedupeKey: signal.dedupeKey,
+    sourceEventId: "",
+    eventTime: signal.eventTime,
+    resolution: signal.resolution,
+    spooled: false,
+    hints: { agentType, runtimeId: signal.runtimeId, targetIds: [targetId], parentPids: [] },
+    transition: signal.transition === undefined ? undefined : redact(signal.transition),
+    agentSessionId: signal.agentSessionId,
+  };
+}
+
+/** An event that the daemon makes of its own facts: staleness, demotion, target health, a stopped process. */
+export function fromDaemon(
+  runtime: LiveRuntime,
+  kind: keyof typeof DAEMON_TRANSITIONS,
+  eventType: string,
+  now: Micros,
+  attributes: Readonly<Record<string, string>> = {},
+): PreparedEvent {
+  const { targetId, agentType, runtimeId } = runtime.record;
+  const eventId = randomUUID();
+  const process = kind === "suspended" || kind === "resumed";
+  return {
+    eventId,
+    eventType,
+    agentType,
+    source: process ? "poller" : "reconciler",
+    channel: process ? "process" : "",
+    dedupeKey: eventId,
+    sourceEventId: "",
+    eventTime: now,
+    resolution: 1,
+    spooled: false,
+    hints: { agentType, runtimeId, targetIds: [targetId], parentPids: [] },
+    transition: { kind: DAEMON_TRANSITIONS[kind], attributes },
+  };
+}

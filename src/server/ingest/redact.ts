@@ -1,0 +1,47 @@
+import type { AttributeValue, Transition } from "../engine/event.js";
+
+/** Longest value of an attribute that is stored. */
+export const ATTRIBUTE_CHARS = 200;
+
+/** Shapes of secrets. A value that has one is not stored; that it was there is. */
+const SECRET_SHAPES: readonly RegExp[] = [
+  /\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}/u,
+  /\bgh[pousr]_[A-Za-z0-9]{20,}/u,
+  /\bgithub_pat_[A-Za-z0-9_]{20,}/u,
+  /\bglpat-[A-Za-z0-9_-]{16,}/u,
+  /\bxox[abeoprs]-[A-Za-z0-9-]{10,}/u,
+  /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/u,
+  /\bAIza[A-Za-z0-9_-]{30,}/u,
+  /\bya29\.[A-Za-z0-9_-]{20,}/u,
+  /\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}/u,
+  /-----BEGIN [A-Z ]*PRIVATE KEY/u,
+  /\b(?:password|passwd|secret|token|api[_-]?key|authorization|bearer)\b\s*[:=]/iu,
+  /:\/\/[^\s/:@]+:[^\s/@]+@/u,
+];
+
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu;
+
+/** Bounds and cleans one line of hostile text: well-formed, no control, bidi or zero-width characters. */
+export function cleanLine(text: string, maxChars: number): string {
+  return text.slice(0, maxChars * 4).toWellFormed().replace(CONTROL, "").slice(0, maxChars).toWellFormed();
+}
+
+export function looksSecret(text: string): boolean {
+  return SECRET_SHAPES.some((shape) => shape.test(text));
+}
+
+function redactValue(value: AttributeValue): AttributeValue {
+  if (typeof value !== "string") return Number.isFinite(Number(value)) ? value : 0;
+  const clean = cleanLine(value, ATTRIBUTE_CHARS);
+  return looksSecret(value) || looksSecret(clean) ? "[redacted]" : clean;
+}
+
+/** The last gate before the store: whatever an adapter allow-listed is bounded and passed through the secret filter. */
+export function redact(transition: Transition): Transition {
+  const attributes = Object.entries(transition.attributes ?? {}).slice(0, 16);
+  if (attributes.length === 0) return { kind: cleanLine(transition.kind, 64) };
+  return {
+    kind: cleanLine(transition.kind, 64),
+    attributes: Object.fromEntries(attributes.map(([name, value]) => [cleanLine(name, 64), redactValue(value)])),
+  };
+}

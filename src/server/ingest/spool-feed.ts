@@ -1,0 +1,68 @@
+import { mkdirSync } from "node:fs";
+import type { EventEnvelope, IngestResult } from "../../../gen/agtmux/v1/ingest_pb.js";
+import type { Micros } from "../engine/state.js";
+import type { Logger } from "../log.js";
+import { pruneSpool, readSpool, removeSpooled } from "./spool-reader.js";
+
+const FILES_AT_ONCE = 200;
+const BYTES_AT_ONCE = 4 * 1024 * 1024;
+const PRUNE_EVERY_MS = 60_000;
+
+type Ingest = (envelopes: readonly EventEnvelope[], spooledAt: Micros) => Promise<readonly IngestResult[]>;
+
+/** Feeds one reader's spool folder into the journal, in order, and deletes what is committed. */
+export class SpoolFeed {
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #prunedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly dir: string,
+    private readonly ingest: Ingest,
+    private readonly now: () => Micros,
+    private readonly pollMs: number,
+    private readonly log: Logger,
+  ) {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+  }
+
+  /** Works off everything that is there now. Never rejects: what fails is logged and tried again. */
+  drain(): Promise<void> {
+    this.#running ??= this.#drain()
+      .catch((error: unknown) => {
+        this.log.error({ error: String(error) }, "the spool was not worked off");
+      })
+      .finally(() => {
+        this.#running = undefined;
+      });
+    return this.#running;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.drain(), this.pollMs);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  async #drain(): Promise<void> {
+    for (;;) {
+      const files = await readSpool(this.dir, { maxFiles: FILES_AT_ONCE, maxBytes: BYTES_AT_ONCE });
+      for (const file of files) {
+        if (file.error !== undefined) {
+          this.log.warn({ file: file.name, reason: file.error }, "a spool file was set aside");
+          continue;
+        }
+        await this.ingest(file.envelopes, file.mtimeMicros);
+        await removeSpooled(file.path);
+      }
+      if (files.length < FILES_AT_ONCE) break;
+    }
+    if (performance.now() - this.#prunedAt < PRUNE_EVERY_MS) return;
+    this.#prunedAt = performance.now();
+    const pruned = await pruneSpool(this.dir, this.now());
+    if (pruned.tooOld + pruned.tooMany > 0) this.log.warn({ ...pruned }, "spool files over age or size were deleted");
+  }
+}

@@ -1,0 +1,26 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import pino from "pino";
+import roll from "pino-roll";
+
+export type Logger = pino.Logger;
+
+export interface LogOptions {
+  readonly file: string;
+  readonly level: string;
+  readonly fileBytes: number;
+  readonly files: number;
+}
+
+/** JSON lines in a rotated file of mode 0600. Payloads, titles and screen texts are never logged, at any level. */
+export async function openLog(options: LogOptions): Promise<Logger> {
+  mkdirSync(dirname(options.file), { recursive: true, mode: 0o700 });
+  const stream = await roll({
+    file: options.file,
+    size: `${Math.floor(options.fileBytes / 1024)}k`,
+    limit: { count: options.files - 1 },
+    mkdir: true,
+    mode: 0o600,
+  });
+  return pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream);
+}

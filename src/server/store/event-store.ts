@@ -1,0 +1,172 @@
+import type { Database } from "better-sqlite3";
+import type { BoundEvent, Transition } from "../engine/event.js";
+import type { Micros, Source } from "../engine/state.js";
+
+/** An event as its row holds it: normalised, never raw. */
+export interface EventRecord extends BoundEvent {
+  readonly runtimeId: string;
+  readonly eventType: string;
+  readonly agentType: string;
+  readonly dedupeKey: string;
+  readonly sourceEventId: string;
+  readonly spooled: boolean;
+  readonly late: boolean;
+  readonly actionId?: string | undefined;
+}
+
+interface Row {
+  event_id: string;
+  runtime_id: string;
+  event_type: string;
+  agent_type: string;
+  source: Source;
+  channel: string;
+  dedupe_key: string;
+  source_event_id: string;
+  source_seq: number | null;
+  event_time: number;
+  effective_time: number;
+  ingested_at: number;
+  spooled: number;
+  late: number;
+  transition: string | null;
+  action_id: string | null;
+}
+
+function record(row: Row): EventRecord {
+  return {
+    eventId: row.event_id,
+    runtimeId: row.runtime_id,
+    eventType: row.event_type,
+    agentType: row.agent_type,
+    source: row.source,
+    channel: row.channel,
+    dedupeKey: row.dedupe_key,
+    sourceEventId: row.source_event_id,
+    sourceSeq: row.source_seq ?? undefined,
+    eventTime: row.event_time,
+    effectiveTime: row.effective_time,
+    ingestedAt: row.ingested_at,
+    spooled: row.spooled === 1,
+    late: row.late === 1,
+    // Written by `insert` below from a Transition; the column has no other writer.
+    transition: row.transition === null ? undefined : (JSON.parse(row.transition) as Transition),
+    actionId: row.action_id ?? undefined,
+  };
+}
+
+export interface EventQuery {
+  readonly runtimeId?: string | undefined;
+  readonly actionId?: string | undefined;
+  readonly since?: Micros | undefined;
+  readonly until?: Micros | undefined;
+  /** Continue behind this event (by ingestion, then id), newest first. */
+  readonly before?: { readonly ingestedAt: Micros; readonly eventId: string } | undefined;
+  readonly limit: number;
+}
+
+/** Bound events, in acceptance and in fold order. */
+export class EventStore {
+  readonly #db;
+  readonly #insert;
+  readonly #known;
+  readonly #ofRuntime;
+  readonly #cursor;
+  readonly #lastSign;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#insert = db.prepare(
+      `INSERT INTO events (event_id, runtime_id, event_type, agent_type, source, channel, dedupe_key, source_event_id,
+         source_seq, event_time, effective_time, ingested_at, spooled, late, transition, action_id)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+    );
+    this.#known = db.prepare<[string], { runtime_id: string }>("SELECT runtime_id FROM events WHERE event_id = ?");
+    this.#ofRuntime = db.prepare<[string, number], Row>(
+      "SELECT * FROM events WHERE runtime_id = ? AND effective_time >= ? AND late = 0 ORDER BY effective_time",
+    );
+    this.#cursor = db.prepare(
+      `INSERT INTO runtime_source_cursors (runtime_id, source, channel, last_seq, last_time, last_event_id, applied, unknown)
+       VALUES (?, ?, ?, ?, ?, ?, 1, ?)
+       ON CONFLICT (runtime_id, source, channel) DO UPDATE SET
+         last_seq = max(coalesce(last_seq, excluded.last_seq), excluded.last_seq),
+         last_time = max(last_time, excluded.last_time), last_event_id = excluded.last_event_id,
+         applied = applied + 1, unknown = unknown + excluded.unknown`,
+    );
+    this.#lastSign = db.prepare<[string], { at: number | null }>(
+      `SELECT max(effective_time) AS at FROM events
+       WHERE runtime_id = ? AND transition IS NOT NULL AND source NOT IN ('reconciler', 'action')`,
+    );
+  }
+
+  /** False if the event, or one with its key, is there already; then nothing is written. */
+  insert(event: EventRecord): boolean {
+    const written = this.#insert.run(
+      event.eventId,
+      event.runtimeId,
+      event.eventType,
+      event.agentType,
+      event.source,
+      event.channel,
+      event.dedupeKey,
+      event.sourceEventId,
+      event.sourceSeq ?? null,
+      event.eventTime,
+      event.effectiveTime,
+      event.ingestedAt,
+      event.spooled ? 1 : 0,
+      event.late ? 1 : 0,
+      event.transition === undefined ? null : JSON.stringify(event.transition),
+      event.actionId ?? null,
+    );
+    if (written.changes === 0) return false;
+    const unknown = event.transition === undefined ? 1 : 0;
+    this.#cursor.run(
+      event.runtimeId,
+      event.source,
+      event.channel,
+      event.sourceSeq ?? null,
+      event.effectiveTime,
+      event.eventId,
+      unknown,
+    );
+    return true;
+  }
+
+  isKnown(eventId: string): boolean {
+    return this.#known.get(eventId) !== undefined;
+  }
+
+  /** Events of a runtime that its fold reads, from an effective time on. */
+  foldable(runtimeId: string, from: Micros = Number.MIN_SAFE_INTEGER): EventRecord[] {
+    return this.#ofRuntime.all(runtimeId, from).map(record);
+  }
+
+  /** Effective time of the newest sign of life; undefined if there was none. */
+  lastSign(runtimeId: string): Micros | undefined {
+    return this.#lastSign.get(runtimeId)?.at ?? undefined;
+  }
+
+  /** Newest first. */
+  list(query: EventQuery): EventRecord[] {
+    const where: string[] = [];
+    const values: (string | number)[] = [];
+    const add = (sql: string, ...bound: (string | number)[]): void => {
+      where.push(sql);
+      values.push(...bound);
+    };
+    if (query.runtimeId !== undefined) add("runtime_id = ?", query.runtimeId);
+    if (query.actionId !== undefined) add("action_id = ?", query.actionId);
+    if (query.since !== undefined) add("ingested_at >= ?", query.since);
+    if (query.until !== undefined) add("ingested_at <= ?", query.until);
+    if (query.before !== undefined) {
+      add("(ingested_at, event_id) < (?, ?)", query.before.ingestedAt, query.before.eventId);
+    }
+    const clause = where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`;
+    const sql = `SELECT * FROM events ${clause} ORDER BY ingested_at DESC, event_id DESC LIMIT ?`;
+    return this.#db
+      .prepare<(string | number)[], Row>(sql)
+      .all(...values, query.limit)
+      .map(record);
+  }
+}

@@ -1,0 +1,104 @@
+import type {
+  AdapterSubscription,
+  AgentHost,
+  AnyAdapter,
+  NativeSignal,
+  RuntimeView,
+} from "../adapters/contract.js";
+import type { Transition } from "../engine/event.js";
+import type { Micros } from "../engine/state.js";
+import type { LocalAgentFiles } from "./local-host.js";
+
+interface FeedEvents {
+  readonly emit: (signals: readonly NativeSignal[]) => Promise<void>;
+  readonly look: (runtimeId: string) => Promise<void>;
+  readonly degraded: (agentType: string, channel: string, message: string | undefined) => void;
+}
+
+interface SeenView {
+  readonly agentType: string;
+  readonly view: RuntimeView;
+}
+
+/** The native channels of one target's agents: each adapter's subscription, and what the titles say. */
+export class AdapterFeeds {
+  readonly #subscriptions = new Map<string, AdapterSubscription>();
+  readonly #titles = new Map<string, string>();
+
+  constructor(
+    private readonly adapters: readonly AnyAdapter[],
+    private readonly files: LocalAgentFiles,
+    private readonly now: () => Micros,
+    private readonly events: FeedEvents,
+  ) {}
+
+  /** All runtimes of the target, after every reading. */
+  update(seen: readonly SeenView[]): void {
+    for (const adapter of this.adapters) {
+      const views = seen.filter(({ agentType }) => agentType === adapter.agentType).map(({ view }) => view);
+      this.#readTitles(adapter, views);
+      this.#subscribe(adapter, views);
+    }
+    const present = new Set(seen.map(({ view }) => view.runtimeId));
+    for (const id of this.#titles.keys()) if (!present.has(id)) this.#titles.delete(id);
+  }
+
+  close(): void {
+    for (const subscription of this.#subscriptions.values()) subscription.close();
+    this.#subscriptions.clear();
+  }
+
+  /** A subscription exists only while there is an agent to listen to. */
+  #subscribe(adapter: AnyAdapter, views: readonly RuntimeView[]): void {
+    if (adapter.subscribe === undefined) return;
+    let subscription = this.#subscriptions.get(adapter.agentType);
+    if (views.length === 0) {
+      subscription?.close();
+      this.#subscriptions.delete(adapter.agentType);
+      return;
+    }
+    if (subscription === undefined) {
+      subscription = adapter.subscribe(this.#host(adapter));
+      this.#subscriptions.set(adapter.agentType, subscription);
+    }
+    subscription.update(views);
+    subscription.tick();
+  }
+
+  #host(adapter: AnyAdapter): AgentHost {
+    return {
+      ...this.files,
+      now: this.now,
+      emit: (signals) => void this.events.emit(signals),
+      look: (runtimeId) => this.events.look(runtimeId),
+      degraded: (channel, message) => this.events.degraded(adapter.agentType, channel, message),
+    };
+  }
+
+  #readTitles(adapter: AnyAdapter, views: readonly RuntimeView[]): void {
+    if (adapter.readTitle === undefined) return;
+    const signals: NativeSignal[] = [];
+    for (const view of views) {
+      const transition = adapter.readTitle(view.title);
+      if (transition === undefined) continue;
+      const word = JSON.stringify(transition);
+      if (this.#titles.get(view.runtimeId) === word) continue;
+      this.#titles.set(view.runtimeId, word);
+      signals.push(titleSignal(view, transition, this.now()));
+    }
+    if (signals.length > 0) void this.events.emit(signals);
+  }
+}
+
+function titleSignal(view: RuntimeView, transition: Transition, now: Micros): NativeSignal {
+  return {
+    runtimeId: view.runtimeId,
+    source: "native",
+    channel: "title",
+    eventType: "title",
+    eventTime: now,
+    resolution: 1,
+    dedupeKey: String(now),
+    transition,
+  };
+}

@@ -1,0 +1,163 @@
+import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
+import type { AnyAdapter } from "../adapters/contract.js";
+import { ContractError, invalidArgument } from "../contract-error.js";
+import type { Micros } from "../engine/state.js";
+import type { Journal } from "../ingest/journal.js";
+import type { Store } from "../store/store.js";
+import type { TargetRecord } from "../store/target-store.js";
+import type { TargetReach } from "../watch/reach.js";
+import { createLocalExecutor } from "./local-executor.js";
+import { type MonitorParts, TargetMonitor } from "./monitor.js";
+
+/** The target that exists from the first start. */
+export const HOST_TARGET = "host";
+
+const NAME = /^[A-Za-z0-9._-]{1,64}$/u;
+
+export type MonitorShare = Omit<MonitorParts, "executor">;
+
+/** All targets and their monitors. */
+export class TargetManager {
+  readonly #monitors = new Map<string, TargetMonitor>();
+
+  constructor(
+    private readonly store: Store,
+    private readonly journal: Journal,
+    private readonly share: MonitorShare,
+    private readonly env: NodeJS.ProcessEnv,
+    private readonly now: () => Micros,
+    /** A target's rows are to be taken out of every list. */
+    private readonly onRemoved: (target: string) => void,
+  ) {}
+
+  get adapters(): readonly AnyAdapter[] {
+    return this.share.adapters;
+  }
+
+  /** Begins to observe all stored targets; makes `host` on the first start. */
+  start(): void {
+    const host: TargetRecord = {
+      targetId: HOST_TARGET,
+      kind: "local",
+      sshTarget: "",
+      tmuxSocket: "",
+      createdAt: this.now(),
+    };
+    this.store.transaction(() => this.store.targets.insert(host));
+    for (const target of this.store.targets.list()) this.#monitor(target);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#monitors.values()].map((monitor) => monitor.stop()));
+  }
+
+  find(name: string): TargetMonitor | undefined {
+    return this.#monitors.get(name);
+  }
+
+  /** By name. */
+  list(): TargetMonitor[] {
+    return [...this.#monitors.values()].sort((a, b) => (a.target.targetId < b.target.targetId ? -1 : 1));
+  }
+
+  /** Whether a complete topology of the target was read in this daemon life. */
+  seen(name: string): boolean {
+    const monitor = this.#monitors.get(name);
+    return monitor === undefined || monitor.topology !== undefined;
+  }
+
+  reach(): TargetReach[] {
+    return this.list().map((monitor) => {
+      const { fault, health } = monitor;
+      const base = {
+        name: monitor.target.targetId,
+        responded: fault === undefined,
+        lastOkAt: health.lastOkAt,
+      };
+      return fault === undefined ? base : { ...base, error: fault };
+    });
+  }
+
+  /** Targets of this host that an event with that tmux socket may belong to; all of them for ''. */
+  ofSocket(socketPath: string): string[] {
+    const local = this.list().filter((monitor) => monitor.target.kind === "local");
+    const fitting = socketPath === "" ? local : local.filter((monitor) => monitor.socketPath === socketPath);
+    return fitting.map((monitor) => monitor.target.targetId);
+  }
+
+  /** Stores a target and connects to it; resolves after the first attempt. Throws ContractError. */
+  async add(target: Omit<TargetRecord, "createdAt">): Promise<TargetMonitor> {
+    if (!NAME.test(target.targetId)) throw invalidArgument("name", "must be 1 to 64 of A-Z a-z 0-9 . _ -");
+    if (target.kind === "ssh") {
+      throw new ContractError(ErrorCode.E_UNIMPLEMENTED, "ssh targets are not served by this version");
+    }
+    if (target.tmuxSocket.includes("\0") || target.tmuxSocket.length > 1_024) {
+      throw invalidArgument("tmux_socket", "must be a socket name or an absolute path");
+    }
+    const record = { ...target, createdAt: this.now() };
+    if (!this.store.transaction(() => this.store.targets.insert(record))) {
+      throw new ContractError(ErrorCode.E_TARGET_EXISTS, `a target named ${target.targetId} exists already`, {
+        target: target.targetId,
+      });
+    }
+    const monitor = this.#monitor(record);
+    await monitor.refresh();
+    return monitor;
+  }
+
+  /** Observes a target now. Throws ContractError E_TARGET_NOT_FOUND. */
+  async connect(name: string): Promise<TargetMonitor> {
+    const monitor = this.#existing(name);
+    await monitor.refresh();
+    return monitor;
+  }
+
+  /** Ends the target's runtimes and forgets it; returns how many ended. Throws ContractError E_TARGET_NOT_FOUND. */
+  async remove(name: string): Promise<number> {
+    const monitor = this.#existing(name);
+    this.#monitors.delete(name);
+    await monitor.stop();
+    let ended = 0;
+    this.journal.transaction(() => {
+      const at = this.now();
+      for (const { record } of [...this.journal.runtimes()]) {
+        if (record.targetId !== name) continue;
+        this.journal.end(record.runtimeId, { at, reason: "target_removed" });
+        ended += 1;
+      }
+      this.store.targets.remove(name, at);
+    });
+    this.onRemoved(name);
+    return ended;
+  }
+
+  /** Observes every target; resolves when all have answered or failed. */
+  async observeAll(): Promise<void> {
+    await Promise.all(this.list().map((monitor) => monitor.refresh()));
+  }
+
+  #existing(name: string): TargetMonitor {
+    const monitor = this.#monitors.get(name);
+    if (monitor === undefined) {
+      throw new ContractError(ErrorCode.E_TARGET_NOT_FOUND, `no target is named ${name.slice(0, 64)}`, {
+        target: name.slice(0, 64),
+      });
+    }
+    return monitor;
+  }
+
+  #monitor(target: TargetRecord): TargetMonitor {
+    const { tmuxSocket } = target;
+    const socket =
+      tmuxSocket === ""
+        ? undefined
+        : tmuxSocket.startsWith("/")
+          ? { path: tmuxSocket }
+          : { name: tmuxSocket };
+    const executor = createLocalExecutor({ env: this.env, socket });
+    const monitor = new TargetMonitor(target, { ...this.share, executor });
+    this.#monitors.set(target.targetId, monitor);
+    monitor.start();
+    return monitor;
+  }
+}

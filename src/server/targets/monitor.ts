@@ -1,0 +1,409 @@
+import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
+import type { AnyAdapter } from "../adapters/contract.js";
+import type { Micros } from "../engine/state.js";
+import type { GroupCommit } from "../ingest/group-commit.js";
+import type { Journal } from "../ingest/journal.js";
+import type { LiveRuntime } from "../ingest/live-runtime.js";
+import { fromDaemon, fromNative } from "../ingest/native-signals.js";
+import type { Logger } from "../log.js";
+import type { RuntimeStore } from "../store/runtime-store.js";
+import type { TargetRecord } from "../store/target-store.js";
+import { captureScreens } from "../tmux/capture.js";
+import { type PaneRow, readTopology, type Topology } from "../tmux/topology.js";
+import { parseTmuxVersion, supportsTmux } from "../tmux/version.js";
+import { AdapterFeeds } from "./adapter-feeds.js";
+import { DoorbellKeeper } from "./doorbell-keeper.js";
+import { type Executor, ExecutorError } from "./executor.js";
+import { failed, type Health, type HealthSettings, INITIAL_HEALTH, succeeded } from "./health.js";
+import type { LocalAgentFiles, ProcessTable } from "./local-host.js";
+import { RuntimeTracker, type TrackerSettings } from "./runtime-tracker.js";
+import { type LookSettings, ScreenLooker } from "./screen-looker.js";
+
+export interface MonitorSettings extends HealthSettings, TrackerSettings, LookSettings {
+  readonly topologyActiveMs: number;
+  readonly topologyIdleMs: number;
+  readonly fullTopologyEveryMs: number;
+  readonly agentPidLookMs: number;
+  readonly doorbellDebounceMs: number;
+  readonly doorbellRetryMs: number;
+}
+
+export interface MonitorParts {
+  readonly executor: Executor;
+  readonly processes: ProcessTable;
+  readonly files: LocalAgentFiles;
+  readonly adapters: readonly AnyAdapter[];
+  readonly journal: Journal;
+  readonly commit: GroupCommit;
+  readonly runtimes: RuntimeStore;
+  readonly now: () => Micros;
+  readonly log: Logger;
+  readonly settings: MonitorSettings;
+  /** A topology was read and the runtimes follow it. */
+  readonly onTopology: (target: string, topology: Topology) => void;
+  readonly onHealth: (target: string, health: Health) => void;
+}
+
+/** What a degraded channel or doorbell looks like in health. */
+export interface Shortcoming {
+  readonly code: string;
+  readonly subject: string;
+  readonly message: string;
+  readonly since: Micros;
+}
+
+/** After this long without any change the poll slows down. */
+const QUIET_AFTER_MS = 10_000;
+
+/**
+ * Observes one target: hears its doorbell, reads its topology, follows its agents' processes, screens and native
+ * channels, and keeps its health. One round at a time; whatever rings during a round leads to one more.
+ */
+export class TargetMonitor {
+  #topology: Topology | undefined;
+  #health: Health = INITIAL_HEALTH;
+  #socketPath = "";
+  #unsupported: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #pidTimer: NodeJS.Timeout | undefined;
+  #round: Promise<void> | undefined;
+  #again = false;
+  #stopped = false;
+  #lastFull: Micros = 0;
+  #lastChange: Micros = 0;
+  #shape = "";
+  readonly #shortcomings = new Map<string, Shortcoming>();
+  readonly #tracker: RuntimeTracker;
+  readonly #doorbell: DoorbellKeeper;
+  readonly #feeds: AdapterFeeds;
+  readonly looker: ScreenLooker;
+
+  constructor(
+    readonly target: TargetRecord,
+    private readonly parts: MonitorParts,
+  ) {
+    const { journal, runtimes, processes, adapters, now, settings, files } = parts;
+    this.#tracker = new RuntimeTracker(
+      target.targetId,
+      journal,
+      runtimes,
+      processes,
+      adapters,
+      now,
+      settings,
+    );
+    this.looker = new ScreenLooker(now, settings);
+    this.#doorbell = new DoorbellKeeper(parts.executor, settings, {
+      onRing: () => this.kick(settings.doorbellDebounceMs),
+      onLost: (message) => this.#note("doorbell_lost", "doorbell", message),
+    });
+    this.#feeds = new AdapterFeeds(adapters, files, now, {
+      emit: (signals) => this.#publish(signals.map((signal) => [signal.runtimeId, signal] as const)),
+      look: (runtimeId) => this.look(runtimeId),
+      degraded: (agentType, channel, message) =>
+        this.#note("channel_degraded", `${target.targetId}/${agentType}/${channel}`, message),
+    });
+  }
+
+  get health(): Health {
+    return this.#health;
+  }
+
+  /** As last read, complete; undefined before the first. */
+  get topology(): Topology | undefined {
+    return this.#topology;
+  }
+
+  /** Path of the tmux server's socket, as the server names it; '' while unknown. */
+  get socketPath(): string {
+    return this.#socketPath;
+  }
+
+  get shortcomings(): readonly Shortcoming[] {
+    return [...this.#shortcomings.values()];
+  }
+
+  /** Why this target does not answer, in the contract's words. */
+  get fault(): { readonly code: ErrorCode; readonly message: string } | undefined {
+    if (this.#unsupported !== undefined) {
+      return { code: ErrorCode.E_TMUX_UNSUPPORTED, message: `tmux ${this.#unsupported} is older than 3.3` };
+    }
+    if (this.#health.state === "down" || this.#topology === undefined) {
+      return { code: ErrorCode.E_TARGET_UNREACHABLE, message: this.#health.reason || "not answered yet" };
+    }
+    return undefined;
+  }
+
+  start(): void {
+    this.#pidTimer = setInterval(() => this.#lookAtPids(), this.parts.settings.agentPidLookMs);
+    this.kick(0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    clearInterval(this.#pidTimer);
+    this.#doorbell.close();
+    this.#feeds.close();
+    await this.parts.executor.close();
+    await this.#round;
+  }
+
+  /** Has a round begin within `delayMs`. */
+  kick(delayMs: number): void {
+    if (this.#stopped) return;
+    if (this.#round !== undefined) {
+      this.#again = true;
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#begin(), delayMs);
+  }
+
+  /** Runs a round now and resolves when one that began after this call has ended. */
+  async refresh(): Promise<void> {
+    await this.#round;
+    clearTimeout(this.#timer);
+    await this.#begin();
+  }
+
+  /** Looks at one runtime's screen now and publishes what it says. */
+  async look(runtimeId: string): Promise<void> {
+    const runtime = this.parts.journal.runtime(runtimeId);
+    const pane = this.#topology?.panes.find((row) => row.paneId === runtime?.record.paneId);
+    if (runtime === undefined || pane === undefined) return;
+    try {
+      await this.#capture([[runtime, pane]]);
+    } catch (error) {
+      // The round that finds the server gone reports it; a look that fails proves nothing about the agent.
+      this.parts.log.debug({ target: this.target.targetId, error: String(error) }, "look failed");
+    }
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#stopped) return;
+    if (this.#round !== undefined) return this.#round;
+    this.#again = false;
+    this.#round = this.#observe().finally(() => {
+      this.#round = undefined;
+      this.#schedule();
+    });
+    return this.#round;
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    const { doorbellDebounceMs, topologyActiveMs, topologyIdleMs } = this.parts.settings;
+    const quiet = this.parts.now() - this.#lastChange > QUIET_AFTER_MS * 1_000;
+    const delay = this.#again
+      ? doorbellDebounceMs
+      : quiet && !this.#anyBusy()
+        ? topologyIdleMs
+        : topologyActiveMs;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#begin(), delay);
+  }
+
+  #anyBusy(): boolean {
+    for (const runtime of this.#tracker.active().values()) {
+      const { state } = runtime.state.status;
+      if (state !== "idle" && state !== "error") return true;
+    }
+    return false;
+  }
+
+  async #observe(): Promise<void> {
+    try {
+      const topology = await this.#read();
+      if (this.#stopped) return;
+      const tracked = await this.#tracker.observe(topology);
+      if (this.#stopped) return;
+      this.#topology = topology;
+      if (tracked.launching) this.#again = true;
+      await this.#learnSocket(topology);
+      const reason =
+        this.#unsupported !== undefined
+          ? "tmux_unsupported"
+          : topology.bootId === undefined
+            ? "no_server"
+            : "";
+      this.#setHealth(succeeded(this.#health, reason, this.parts.now(), this.parts.settings));
+      this.#doorbell.follow(topology.bootId);
+      this.parts.onTopology(this.target.targetId, topology);
+      this.#feeds.update(this.#views(topology));
+      await this.#lookAtScreens(topology);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async #read(): Promise<Topology> {
+    const now = this.parts.now();
+    const known = this.#topology;
+    const cheap =
+      known !== undefined && now - this.#lastFull < this.parts.settings.fullTopologyEveryMs * 1_000;
+    let topology = await readTopology(this.parts.executor, { cheap });
+    const merged = cheap ? mergeCosts(topology, known) : topology;
+    if (merged === undefined) topology = await readTopology(this.parts.executor, { cheap: false });
+    else topology = merged;
+    if (!cheap || merged === undefined) this.#lastFull = now;
+    this.#unsupported = unsupportedVersion(topology);
+    if (this.#unsupported !== undefined) topology = { ...topology, sessions: [], rows: [], panes: [] };
+    const shape = JSON.stringify(
+      topology.rows.map((row) => [row.paneId, row.panePid, row.windowId, row.sessionName]),
+    );
+    if (shape !== this.#shape) {
+      this.#shape = shape;
+      this.#lastChange = now;
+    }
+    return topology;
+  }
+
+  #failed(error: unknown): void {
+    if (this.#stopped) return;
+    const { log, now, settings } = this.parts;
+    if (error instanceof ExecutorError && error.kind === "tmux_not_found") {
+      this.#topology = EMPTY;
+      this.parts.onTopology(this.target.targetId, EMPTY);
+      this.#setHealth(succeeded(this.#health, "tmux_not_found", now(), settings));
+      return;
+    }
+    const reason = error instanceof ExecutorError ? error.kind : "internal";
+    log.warn({ target: this.target.targetId, reason, error: String(error) }, "observation failed");
+    this.#setHealth(failed(this.#health, reason, now(), settings));
+  }
+
+  #setHealth(health: Health): void {
+    const changed = health.state !== this.#health.state || health.reason !== this.#health.reason;
+    this.#health = health;
+    if (changed) this.parts.onHealth(this.target.targetId, health);
+  }
+
+  async #learnSocket(topology: Topology): Promise<void> {
+    if (topology.bootId === undefined || this.#socketPath !== "") return;
+    const { stdout } = await this.parts.executor.run(["display-message", "-p", "#{socket_path}"]);
+    this.#socketPath = stdout.trim();
+  }
+
+  #views(topology: Topology) {
+    const panes = new Map(topology.panes.map((pane) => [pane.paneId, pane]));
+    return [...this.#tracker.active().values()].map(({ record }) => ({
+      agentType: record.agentType,
+      view: {
+        runtimeId: record.runtimeId,
+        paneId: record.paneId,
+        agentPid: record.agentPid,
+        startRaw: record.agentStartRaw,
+        argv: this.#tracker.argv(record.runtimeId),
+        cwd: record.cwd,
+        title: panes.get(record.paneId)?.title ?? "",
+        agentSessionId: record.agentSessionId,
+      },
+    }));
+  }
+
+  async #lookAtScreens(topology: Topology): Promise<void> {
+    const active = this.#tracker.active();
+    this.looker.keep(new Set([...active.values()].map((runtime) => runtime.record.runtimeId)));
+    const due: [LiveRuntime, PaneRow][] = [];
+    for (const pane of topology.panes) {
+      const runtime = active.get(pane.paneId);
+      if (runtime !== undefined && this.looker.due(runtime, pane)) due.push([runtime, pane]);
+    }
+    if (due.length > 0) await this.#capture(due);
+  }
+
+  async #capture(looks: readonly (readonly [LiveRuntime, PaneRow])[]): Promise<void> {
+    const screens = await captureScreens(
+      this.parts.executor,
+      looks.map(([, pane]) => pane.paneId),
+    );
+    const signals = looks.flatMap(([runtime, pane]) => {
+      const screen = screens.get(pane.paneId);
+      const adapter = this.parts.adapters.find((known) => known.agentType === runtime.record.agentType);
+      if (screen === undefined || adapter === undefined) return [];
+      const signal = this.looker.take(runtime, pane, adapter, screen);
+      return signal === undefined ? [] : [[runtime.record.runtimeId, signal] as const];
+    });
+    await this.#publish(signals);
+  }
+
+  async #publish(signals: readonly (readonly [string, Parameters<typeof fromNative>[0]])[]): Promise<void> {
+    const events = signals.flatMap(([runtimeId, signal]) => {
+      const runtime = this.parts.journal.runtime(runtimeId);
+      return runtime === undefined ? [] : [fromNative(signal, runtime)];
+    });
+    if (events.length === 0) return;
+    await this.parts.commit.submit(events).catch((error: unknown) => {
+      this.parts.log.error({ target: this.target.targetId, error: String(error) }, "signals were not stored");
+    });
+  }
+
+  /** Between rounds: an agent that ended or was stopped shows within half a second, without asking tmux. */
+  #lookAtPids(): void {
+    const { processes, commit, now, log } = this.parts;
+    const events = [];
+    for (const runtime of this.#tracker.active().values()) {
+      const { agentPid, agentStartRaw } = runtime.record;
+      const state = processes.state(agentPid, agentStartRaw);
+      if (state === undefined || state === "Z") {
+        this.kick(0);
+        continue;
+      }
+      const stopped = state === "T";
+      if (stopped === (runtime.fold.suspended !== undefined)) continue;
+      events.push(
+        fromDaemon(runtime, stopped ? "suspended" : "resumed", stopped ? "stopped" : "continued", now()),
+      );
+    }
+    if (events.length === 0) return;
+    commit.submit(events).catch((error: unknown) => {
+      log.error({ target: this.target.targetId, error: String(error) }, "process states were not stored");
+    });
+  }
+
+  #note(code: string, subject: string, message: string | undefined): void {
+    const key = `${code} ${subject}`;
+    if (message === undefined) this.#shortcomings.delete(key);
+    else if (this.#shortcomings.get(key)?.message !== message) {
+      this.#shortcomings.set(key, { code, subject, message, since: this.parts.now() });
+    }
+  }
+}
+
+const EMPTY: Topology = {
+  bootId: undefined,
+  serverPid: undefined,
+  startTime: undefined,
+  version: undefined,
+  sessions: [],
+  rows: [],
+  panes: [],
+  malformed: 0,
+};
+
+/** The server's version if it is too old to be watched; a text that names no version is taken as new. */
+function unsupportedVersion(topology: Topology): string | undefined {
+  if (topology.version === undefined) return undefined;
+  const version = parseTmuxVersion(`tmux ${topology.version}`);
+  return version !== undefined && !supportsTmux(version) ? version.text : undefined;
+}
+
+/**
+ * Completes a cheap reading with what was last known; undefined if some pane is new, restarted or moved, so that the
+ * costly fields must be read.
+ */
+function mergeCosts(topology: Topology, known: Topology): Topology | undefined {
+  const last = new Map(known.panes.map((pane) => [pane.paneId, pane]));
+  const complete = <T extends { paneId: string; panePid: number }>(row: T): T | undefined => {
+    const before = last.get(row.paneId);
+    if (before === undefined || before.panePid !== row.panePid) return undefined;
+    return { ...row, currentCommand: before.currentCommand, currentPath: before.currentPath };
+  };
+  const panes = topology.panes.map(complete);
+  const rows = topology.rows.map(complete);
+  if (panes.includes(undefined) || rows.includes(undefined) || topology.bootId !== known.bootId)
+    return undefined;
+  const present = <T>(row: T | undefined): row is T => row !== undefined;
+  return { ...topology, panes: panes.filter(present), rows: rows.filter(present) };
+}

@@ -1,0 +1,189 @@
+import type { AnyAdapter, PaneProcesses } from "../adapters/contract.js";
+import { runtimeId } from "../engine/identity.js";
+import { type Decision, decideOccupancy, type Ended } from "../engine/occupancy.js";
+import type { Micros } from "../engine/state.js";
+import type { Journal } from "../ingest/journal.js";
+import type { LiveRuntime } from "../ingest/live-runtime.js";
+import type { RuntimeStore } from "../store/runtime-store.js";
+import type { PaneRow, Topology } from "../tmux/topology.js";
+import { type FoundAgent, findAgent } from "./agent-finder.js";
+import type { ProcessTable } from "./local-host.js";
+
+export interface TrackerSettings {
+  readonly launcherGraceMs: number;
+}
+
+/** What one observation of a target's panes led to. */
+export interface Tracked {
+  /** A launcher waits for its worker: look again soon. */
+  readonly launching: boolean;
+}
+
+/** Opens and ends the runtimes of one target as its panes and processes show. */
+export class RuntimeTracker {
+  /** argv of each active runtime's worker, for the adapters; memory only. */
+  readonly #argv = new Map<string, readonly string[]>();
+
+  constructor(
+    private readonly targetId: string,
+    private readonly journal: Journal,
+    private readonly runtimes: RuntimeStore,
+    private readonly processes: ProcessTable,
+    private readonly adapters: readonly AnyAdapter[],
+    private readonly now: () => Micros,
+    private readonly settings: TrackerSettings,
+  ) {}
+
+  argv(id: string): readonly string[] {
+    return this.#argv.get(id) ?? [];
+  }
+
+  /** This target's active runtimes, by pane id. */
+  active(): Map<string, LiveRuntime> {
+    const own = new Map<string, LiveRuntime>();
+    for (const runtime of this.journal.runtimes()) {
+      if (runtime.record.targetId === this.targetId) own.set(runtime.record.paneId, runtime);
+    }
+    return own;
+  }
+
+  /** Compares a complete topology with the active runtimes and carries out what follows, in one commit. */
+  async observe(topology: Topology): Promise<Tracked> {
+    const living = topology.panes.filter((pane) => !pane.dead);
+    const tables = await this.processes.paneProcesses(living);
+    let launching = false;
+    this.journal.transaction(() => {
+      const active = this.active();
+      for (const pane of topology.panes) {
+        const table = pane.dead ? undefined : tables.get(pane.panePid);
+        const found = table === undefined ? undefined : findAgent(table, this.adapters);
+        if (found?.launching === true && this.#withinGrace(found)) {
+          launching = true;
+          const occupant = active.get(pane.paneId);
+          if (occupant === undefined) continue;
+        }
+        this.#carryOut(pane, topology.bootId ?? "", active.get(pane.paneId), found, table);
+      }
+      const present = new Set(topology.panes.map((pane) => pane.paneId));
+      for (const [paneId, runtime] of active) {
+        if (present.has(paneId)) continue;
+        const reason: Ended = topology.bootId === runtime.record.bootId ? "pane_gone" : "server_gone";
+        this.#end(runtime, reason, undefined);
+      }
+    });
+    for (const id of this.#argv.keys()) if (this.journal.runtime(id) === undefined) this.#argv.delete(id);
+    return { launching };
+  }
+
+  #withinGrace(found: FoundAgent): boolean {
+    const age = this.now() - Number(this.processes.startedAtNs(found.process) / 1_000n);
+    return age < this.settings.launcherGraceMs * 1_000;
+  }
+
+  #carryOut(
+    pane: PaneRow,
+    bootId: string,
+    runtime: LiveRuntime | undefined,
+    found: FoundAgent | undefined,
+    table: PaneProcesses | undefined,
+  ): void {
+    const decision = this.#decide(pane, bootId, runtime, found);
+    if (decision.kind === "end" && runtime !== undefined) this.#end(runtime, decision.reason, pane);
+    if (decision.kind === "open" && found !== undefined) {
+      if (runtime !== undefined) this.#end(runtime, decision.ended ?? "exited", pane);
+      this.#open(pane, bootId, found);
+    }
+    if (decision.kind === "keep" && runtime !== undefined) {
+      const { record } = runtime;
+      if (found !== undefined) this.#argv.set(record.runtimeId, found.process.argv);
+      const own = table?.processes.filter(
+        (process) => process.pid === record.agentPid || process.pid === found?.launcher?.pid,
+      );
+      this.journal.observe(record.runtimeId, {
+        pids: own?.map((process) => process.pid) ?? [record.agentPid],
+        session: pane.sessionName,
+        windowId: pane.windowId,
+        cwd: pane.currentPath ?? record.cwd,
+      });
+    }
+  }
+
+  #decide(
+    pane: PaneRow,
+    bootId: string,
+    runtime: LiveRuntime | undefined,
+    found: FoundAgent | undefined,
+  ): Decision {
+    const record = runtime?.record;
+    const foreground =
+      found === undefined
+        ? undefined
+        : {
+            agentType: found.adapter.agentType,
+            pid: found.process.pid,
+            startRaw: found.process.startRaw,
+            launcher: found.launcher,
+          };
+    const occupant =
+      record === undefined
+        ? undefined
+        : {
+            runtimeId: record.runtimeId,
+            agentType: record.agentType,
+            pid: record.agentPid,
+            startRaw: record.agentStartRaw,
+            bootId: record.bootId,
+            hostBootId: record.hostBootId,
+            panePid: record.panePid,
+          };
+    const occupantAlive =
+      record !== undefined && !pane.dead && this.processes.alive(record.agentPid, record.agentStartRaw);
+    return decideOccupancy(occupant, {
+      bootId,
+      hostBootId: this.processes.boot(),
+      panePid: pane.panePid,
+      foreground,
+      occupantAlive,
+    });
+  }
+
+  #open(pane: PaneRow, bootId: string, found: FoundAgent): void {
+    const now = this.now();
+    const place = { targetId: this.targetId, bootId, paneId: pane.paneId };
+    const paneEpoch = this.runtimes.nextEpoch({ ...place, panePid: pane.panePid }, now);
+    const startedAtNs = this.processes.startedAtNs(found.process);
+    const agentType = found.adapter.agentType;
+    const id = runtimeId({ ...place, paneEpoch, agentType, startedAtNs });
+    const pids = [found.process.pid, ...(found.launcher === undefined ? [] : [found.launcher.pid])];
+    this.#argv.set(id, found.process.argv);
+    this.journal.open(
+      {
+        ...place,
+        runtimeId: id,
+        paneEpoch,
+        agentType,
+        hostBootId: this.processes.boot(),
+        agentPid: found.process.pid,
+        agentStartRaw: found.process.startRaw,
+        startedAtNs,
+        agentSessionId: "",
+        panePid: pane.panePid,
+        session: pane.sessionName,
+        windowId: pane.windowId,
+        cwd: pane.currentPath ?? "",
+        createdAt: now,
+      },
+      pids,
+    );
+  }
+
+  #end(runtime: LiveRuntime, reason: Ended, pane: PaneRow | undefined): void {
+    // tmux knows an exit status only of the pane's own first process.
+    const own = pane?.dead === true && pane.panePid === runtime.record.agentPid;
+    this.journal.end(runtime.record.runtimeId, {
+      at: this.now(),
+      reason,
+      exitStatus: own ? pane.deadStatus : undefined,
+    });
+  }
+}
