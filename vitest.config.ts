@@ -1,13 +1,16 @@
 import { defineConfig } from "vitest/config";
 
+const exclude = ["**/node_modules/**"];
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    exclude: ["**/node_modules/**"],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
     // Real tmux servers and daemons run beside the tests: more workers than cores only makes waits flaky.
     maxWorkers: 2,
-    dangerouslyIgnoreUnhandledErrors: false,
+    projects: [
+      { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: [...exclude, "test/e2e/**"] } },
+      { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], exclude, testTimeout: 90_000 } },
+    ],
   },
 });

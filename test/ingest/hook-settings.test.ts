@@ -25,7 +25,7 @@ const hooks = fc.dictionary(
   fc.array(fc.oneof(group, fc.jsonValue()), { maxLength: 3 }),
 );
 const other = fc.dictionary(
-  fc.string().filter((key) => key !== "hooks" && key !== "__proto__"),
+  fc.string().filter((key) => key !== "hooks"),
   fc.jsonValue({ maxDepth: 2 }),
   { maxKeys: 3 },
 );
@@ -40,13 +40,13 @@ const layout: fc.Arbitrary<Layout> = fc.record({
   bom: fc.boolean(),
   finalNewline: fc.boolean(),
 });
-const document = fc
-  .tuple(settings, layout, fc.nat())
-  .map(([drawn, style, seed]) => {
-    // As JSON has it: no -0.
-    const value: Record<string, unknown> = JSON.parse(JSON.stringify(drawn));
-    return { value, source: settingsText(value, style, random(seed)) };
-  });
+// The parser that the test compares by loses a key of that name; the installer never builds such objects.
+const plain = settings.filter((value) => !JSON.stringify(value).includes("__proto__"));
+const document = fc.tuple(plain, layout, fc.nat()).map(([drawn, style, seed]) => {
+  // As JSON has it: no -0.
+  const value: Record<string, unknown> = JSON.parse(JSON.stringify(drawn));
+  return { value, source: settingsText(value, style, random(seed)) };
+});
 
 /** The value with our groups behind those that are there. */
 function expected(value: Record<string, unknown>): unknown {
@@ -78,7 +78,7 @@ describe("our entries in a user's hooks file", () => {
         expect(others).toEqual(kept);
         expect(Object.keys(rest ?? {}).every((event) => Object.keys(gone ?? {}).includes(event))).toBe(true);
       }),
-      { numRuns: 1500 },
+      { numRuns: 40000 },
     );
   });
 

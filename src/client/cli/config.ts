@@ -40,7 +40,7 @@ export async function showConfig(
     io.stdout.write(`${safeJson(json, 2)}\n`);
     return;
   }
-  const view = tableView(io);
+  const view = await tableView(io, answer);
   const columns = [
     { title: "SETTING", min: 12, shrink: 1 },
     { title: "VALUE", min: 8, shrink: 2 },
@@ -56,5 +56,5 @@ export async function showConfig(
       { text: printable(entry.origin) },
     ];
   });
-  io.stdout.write(`${textTable(columns, rows, view.width, view.palette.header).join("\n")}\n`);
+  io.stdout.write(`${textTable(columns, rows, view, view.palette.header).join("\n")}\n`);
 }

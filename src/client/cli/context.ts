@@ -54,17 +54,29 @@ function daemonStarter(io: Io): (error: AgtmuxError) => Promise<void> {
   };
 }
 
+/** Ends every unary call when the user interrupts this process; streams see to that themselves. */
+function interruptible(transport: Transport, interrupt: AbortSignal): Transport {
+  return {
+    unary: (method, signal, timeoutMs, header, input, contextValues) =>
+      transport.unary(method, signal ?? interrupt, timeoutMs, header, input, contextValues),
+    stream: transport.stream,
+  };
+}
+
 export function createContext(io: Io, options: ContextOptions): Context {
   let transport: Transport | undefined;
   const mayStart = options.start && !io.env["AGTMUX_NO_START"];
   return {
     io,
     client: (service) => {
-      transport ??= createUnixTransport({
-        sockets: () => socketCandidates(io.env),
-        onNotRunning: mayStart ? daemonStarter(io) : undefined,
-        onVersion: versionWatcher(io),
-      });
+      transport ??= interruptible(
+        createUnixTransport({
+          sockets: () => socketCandidates(io.env),
+          onNotRunning: mayStart ? daemonStarter(io) : undefined,
+          onVersion: versionWatcher(io),
+        }),
+        io.signal,
+      );
       return createClient(service, transport);
     },
   };

@@ -74,7 +74,7 @@ export async function events(context: Context, options: EventsOptions): Promise<
     io.stdout.write("No events.\n");
     return;
   }
-  const view = tableView(io);
+  const view = await tableView(io, answer);
   const columns = [
     { title: "TIME", min: 24, shrink: 0 },
     { title: "RUNTIME", min: 12, shrink: 0 },
@@ -91,5 +91,5 @@ export async function events(context: Context, options: EventsOptions): Promise<
     { text: printable(event.eventType) },
     { text: printable(event.transition) || "-" },
   ]);
-  io.stdout.write(`${textTable(columns, rows, view.width, view.palette.header).join("\n")}\n`);
+  io.stdout.write(`${textTable(columns, rows, view, view.palette.header).join("\n")}\n`);
 }

@@ -141,7 +141,7 @@ export function explainLines(answer: ExplainPaneResponse, view: TableView): stri
     },
   ]);
   const table = (columns: readonly Column[], rows: typeof candidates) =>
-    rows.length === 0 ? [] : textTable(columns, rows, view.width, header);
+    rows.length === 0 ? [] : textTable(columns, rows, view, header);
   return [
     ...headLines(answer, view),
     ...section("Candidates", table(CANDIDATE_COLUMNS, candidates), view),
@@ -163,6 +163,6 @@ export async function explain(
   const { io } = context;
   const text = options.json
     ? safeJson(explainJson(answer), 2)
-    : explainLines(answer, tableView(io)).join("\n");
+    : explainLines(answer, await tableView(io, answer)).join("\n");
   io.stdout.write(`${text}\n`);
 }

@@ -89,7 +89,7 @@ interface Outcome {
   readonly traces: readonly HookTrace[];
 }
 
-function printOutcome(io: Io, outcome: Outcome, options: HookOptions): void {
+async function printOutcome(io: Io, outcome: Outcome, options: HookOptions): Promise<void> {
   if (options.json) {
     const json = {
       schema_version: outcome.schemaVersion,
@@ -100,7 +100,7 @@ function printOutcome(io: Io, outcome: Outcome, options: HookOptions): void {
     io.stdout.write(`${safeJson(json, 2)}\n`);
     return;
   }
-  const view = tableView(io);
+  const view = await tableView(io, outcome);
   const columns = [
     { title: "AGENT", min: 6, shrink: 0 },
     { title: options.dryRun ? "WOULD" : "DONE", min: 9, shrink: 0 },
@@ -115,7 +115,7 @@ function printOutcome(io: Io, outcome: Outcome, options: HookOptions): void {
   ]);
   const table =
     rows.length > 0
-      ? textTable(columns, rows, view.width, view.palette.header)
+      ? textTable(columns, rows, view, view.palette.header)
       : ["Nothing to do: no configuration folder or binary of a known agent was found."];
   io.stdout.write(`${[...table, ...traceLines(outcome.traces, view)].join("\n")}\n`);
 }
@@ -127,7 +127,7 @@ export async function installHooks(context: Context, options: HookOptions): Prom
   const outcome = options.dryRun
     ? await hooks.planHooks({ scope, remove: false })
     : await hooks.applyHooks({ scope });
-  printOutcome(context.io, outcome, options);
+  await printOutcome(context.io, outcome, options);
 }
 
 /** `agtmux hooks uninstall` */
@@ -137,7 +137,7 @@ export async function uninstallHooks(context: Context, options: HookOptions): Pr
   const outcome = options.dryRun
     ? await hooks.planHooks({ scope, remove: true })
     : await hooks.removeHooks({ scope });
-  printOutcome(context.io, outcome, options);
+  await printOutcome(context.io, outcome, options);
 }
 
 function statusJson(status: GetHookStatusResponse): JsonObject {
@@ -164,7 +164,7 @@ export async function hookStatus(context: Context, options: HookOptions): Promis
     io.stdout.write(`${safeJson(statusJson(status), 2)}\n`);
     return;
   }
-  const view = tableView(io);
+  const view = await tableView(io, status);
   const columns = [
     { title: "AGENT", min: 6, shrink: 0 },
     { title: "FOUND", min: 5, shrink: 0 },
@@ -179,6 +179,6 @@ export async function hookStatus(context: Context, options: HookOptions): Promis
     { text: printable(agent.path) },
     { text: printable(agent.message) },
   ]);
-  const table = textTable(columns, rows, view.width, view.palette.header);
+  const table = textTable(columns, rows, view, view.palette.header);
   io.stdout.write(`${[...table, ...traceLines(status.traces, view)].join("\n")}\n`);
 }

@@ -18,6 +18,7 @@ import { paletteFor } from "./palette.js";
 import { printable, safeJson } from "./printable.js";
 import { type FilterOptions, filterFrom, sortFrom } from "./read-options.js";
 import { paneTable, sessionTable, type TableView, windowTable } from "./tables.js";
+import { type Measure, measureFor } from "./text-width.js";
 
 export interface ListOptions extends FilterOptions {
   readonly sort?: string | undefined;
@@ -33,14 +34,20 @@ export interface ListSessionsOptions extends ListOptions {
 }
 
 /** How tables look on this output, at this moment. */
-export function tableView(io: Io): TableView {
+export function viewWith(io: Io, measure: Measure): TableView {
   const { isTerminal } = io.stdout;
   return {
     palette: paletteFor(isTerminal, io.env),
     width: isTerminal ? io.stdout.size().columns : undefined,
+    measure,
     nowMs: io.now().getTime(),
     home: io.env["HOME"],
   };
+}
+
+/** As viewWith, with what measures the texts within `data`. */
+export async function tableView(io: Io, data: unknown): Promise<TableView> {
+  return viewWith(io, await measureFor(data));
 }
 
 /** The lines for an empty list. Asks which targets there are, to tell why it is empty. */
@@ -79,10 +86,13 @@ async function print(
     io.stdout.write(`${safeJson(rendering.json(), 2)}\n`);
     return;
   }
-  const view = tableView(io);
+  const view = await tableView(io, listing);
   const lines =
     rendering.rows > 0 ? rendering.table(view) : await explainEmpty(context, rendering.what, listing.filter);
-  const notices = targetErrorLines(listing.targetErrors, view.nowMs, view.palette, undefined);
+  const notices = targetErrorLines(listing.targetErrors, view.nowMs, view.palette, {
+    ...view,
+    width: undefined,
+  });
   io.stdout.write(`${[...lines, ...notices].join("\n")}\n`);
 }
 

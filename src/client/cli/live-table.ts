@@ -1,7 +1,8 @@
 import type { WatchResponse } from "../../../gen/agtmux/v1/state_pb.js";
 import type { Context } from "./context.js";
-import { explainEmpty, tableView } from "./list.js";
+import { explainEmpty, viewWith } from "./list.js";
 import { Screen } from "./screen.js";
+import { type Measure, measureFor, measureNarrow } from "./text-width.js";
 import type { WatchSink } from "./watch.js";
 import { frameLines, type Scope, type WatchFrame } from "./watch-frame.js";
 import { WatchFold } from "./watch-view.js";
@@ -18,6 +19,7 @@ export class LiveTable implements WatchSink {
   #latest: WatchResponse | undefined;
   #empty: readonly string[] = [];
   #reconnecting: string | undefined;
+  #measure: Measure = measureNarrow;
   #lastPaint = Number.NEGATIVE_INFINITY;
   #pending: NodeJS.Timeout | undefined;
 
@@ -35,6 +37,7 @@ export class LiveTable implements WatchSink {
     this.#reconnecting = undefined;
     this.#latest = message;
     this.#fold.apply(message);
+    this.#measure = await measureFor(message);
     if (this.#isEmpty())
       this.#empty = await explainEmpty(this.context, this.scope.slice(0, -1), message.filter);
     this.#soon();
@@ -78,6 +81,6 @@ export class LiveTable implements WatchSink {
       reconnecting: this.#reconnecting,
     };
     const { io } = this.context;
-    this.#screen.draw(frameLines(frame, tableView(io), io.stdout.size().rows));
+    this.#screen.draw(frameLines(frame, viewWith(io, this.#measure), io.stdout.size().rows));
   }
 }

@@ -5,14 +5,14 @@ import type { Target } from "../../../gen/agtmux/v1/target_pb.js";
 import { ageText } from "./durations.js";
 import type { Palette } from "./palette.js";
 import { printable } from "./printable.js";
-import { cut } from "./text-table.js";
+import { cut, type TablePlace } from "./text-table.js";
 
-/** One line per target that did not respond, at most `width` cells wide. */
+/** One line per target that did not respond, cut to the place's width. */
 export function targetErrorLines(
   errors: readonly TargetError[],
   nowMs: number,
   palette: Palette,
-  width: number | undefined,
+  { width, measure }: TablePlace,
 ): string[] {
   return errors.map((error) => {
     const seen =
@@ -20,7 +20,7 @@ export function targetErrorLines(
         ? "never seen well"
         : `last seen ${ageText(nowMs - timestampMs(error.lastOkAt))} ago`;
     const text = `! ${printable(error.target)}: ${printable(error.message)} (${seen})`;
-    return palette.warning(width === undefined ? text : cut(text, width));
+    return palette.warning(width === undefined ? text : cut(text, width, measure));
   });
 }
 

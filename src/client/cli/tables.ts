@@ -4,13 +4,11 @@ import type { Pane, Rollup, Session, Window } from "../../../gen/agtmux/v1/state
 import { ageText } from "./durations.js";
 import type { Palette } from "./palette.js";
 import { printable } from "./printable.js";
-import { type Cell, type Column, textTable } from "./text-table.js";
+import { type Cell, type Column, type TablePlace, textTable } from "./text-table.js";
 import { STATES_BY_PRECEDENCE, stateWord } from "./words.js";
 
-export interface TableView {
+export interface TableView extends TablePlace {
   readonly palette: Palette;
-  /** Width in cells; undefined: as wide as the contents. */
-  readonly width: number | undefined;
   /** The time that ages are counted to, in milliseconds since the epoch. */
   readonly nowMs: number;
   /** The user's home directory, shown as `~`. */
@@ -86,7 +84,7 @@ export function paneTable(panes: readonly Pane[], view: TableView): string[] {
   const wide = view.width === undefined || view.width >= WIDE;
   const columns = [...PANE_COLUMNS, ...(wide ? [TITLE, CWD] : [TITLE_OR_CWD])];
   const rows = panes.map((pane) => paneRow(pane, view, wide));
-  return textTable(columns, rows, view.width, view.palette.header);
+  return textTable(columns, rows, view, view.palette.header);
 }
 
 /** Counts by state, the most urgent first: `2 waiting_approval, 1 running`. */
@@ -132,7 +130,7 @@ export function windowTable(windows: readonly Window[], view: TableView): string
     { text: printable(windowName) },
     ...rollupCells(rollup),
   ]);
-  return textTable(columns, rows, view.width, view.palette.header);
+  return textTable(columns, rows, view, view.palette.header);
 }
 
 function sessionPlace(session: Session): string {
@@ -156,5 +154,5 @@ export function sessionTable(sessions: readonly Session[], view: TableView): str
     { text: session.attached === 0 ? "" : String(session.attached) },
     ...rollupCells(session.rollup),
   ]);
-  return textTable(columns, rows, view.width, view.palette.header);
+  return textTable(columns, rows, view, view.palette.header);
 }

@@ -34,8 +34,8 @@ function kindFrom(text: string | undefined): TargetKind {
   throw usageError("--kind", `--kind ${given}: write --kind local or --kind ssh`);
 }
 
-function targetLines(io: Io, targets: readonly Target[]): string[] {
-  const view = tableView(io);
+async function targetLines(io: Io, targets: readonly Target[]): Promise<string[]> {
+  const view = await tableView(io, targets);
   const columns = [
     { title: "TARGET", min: 8, shrink: 1 },
     { title: "KIND", min: 5, shrink: 0 },
@@ -60,16 +60,21 @@ function targetLines(io: Io, targets: readonly Target[]): string[] {
         .join(" "),
     },
   ]);
-  return textTable(columns, rows, view.width, view.palette.header);
+  return textTable(columns, rows, view, view.palette.header);
 }
 
 function print(io: Io, json: JsonObject, lines: readonly string[], asJson: boolean | undefined): void {
   io.stdout.write(asJson ? `${safeJson(json, 2)}\n` : `${lines.join("\n")}\n`);
 }
 
-function printTarget(io: Io, schemaVersion: number, target: Target, asJson: boolean | undefined): void {
+async function printTarget(
+  io: Io,
+  schemaVersion: number,
+  target: Target,
+  asJson: boolean | undefined,
+): Promise<void> {
   const json = { schema_version: schemaVersion, target: targetJson(target) };
-  print(io, json, asJson ? [] : targetLines(io, [target]), asJson);
+  print(io, json, asJson ? [] : await targetLines(io, [target]), asJson);
 }
 
 /** The daemon always sends the target; a message without one is a defect of it. */
@@ -88,7 +93,7 @@ export async function addTarget(context: Context, name: string, options: TargetA
   };
   const call = { timeoutMs: CONNECT_TIMEOUT_MS };
   const { schemaVersion, target } = await context.client(TargetService).addTarget(request, call);
-  printTarget(context.io, schemaVersion, required(target), options.json);
+  await printTarget(context.io, schemaVersion, required(target), options.json);
 }
 
 /** `agtmux target connect NAME`. E_TARGET_UNREACHABLE, after printing the target, if it is down afterwards. */
@@ -96,7 +101,7 @@ export async function connectTarget(context: Context, name: string, options: Jso
   const call = { timeoutMs: CONNECT_TIMEOUT_MS };
   const answer = await context.client(TargetService).connectTarget({ name }, call);
   const target = required(answer.target);
-  printTarget(context.io, answer.schemaVersion, target, options.json);
+  await printTarget(context.io, answer.schemaVersion, target, options.json);
   if (target.health === TargetHealth.DOWN) {
     const message = `target ${name} is down: ${target.healthReason || "unreachable"}`;
     throw new AgtmuxError(ErrorCode.E_TARGET_UNREACHABLE, message, { target: name }, true);
@@ -111,7 +116,7 @@ export async function listTargets(context: Context, options: JsonOption): Promis
     ...time("generated_at", answer.generatedAt),
     items: answer.targets.map(targetJson),
   };
-  print(context.io, json, options.json ? [] : targetLines(context.io, answer.targets), options.json);
+  print(context.io, json, options.json ? [] : await targetLines(context.io, answer.targets), options.json);
 }
 
 /** `agtmux target remove NAME`. Without a terminal and without `--yes`: E_CONFIRMATION_REQUIRED. */

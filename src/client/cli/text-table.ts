@@ -1,4 +1,4 @@
-import stringWidth from "string-width";
+import type { Measure } from "./text-width.js";
 
 /** How a piece of text is shown; the plain text when there is no colour. */
 export type Style = (text: string) => string;
@@ -19,16 +19,15 @@ export interface Column {
 
 const GAP = "  ";
 const ELLIPSIS = "…";
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 /** Cuts printable text to `width` cells; what was cut is marked by an ellipsis. */
-export function cut(text: string, width: number): string {
-  if (stringWidth(text) <= width) return text;
+export function cut(text: string, width: number, measure: Measure): string {
+  if (measure(text) <= width) return text;
   if (width <= 0) return "";
   let result = "";
   let used = 0;
-  for (const { segment } of graphemes.segment(text)) {
-    const cells = stringWidth(segment);
+  for (const { segment } of new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(text)) {
+    const cells = measure(segment);
     if (used + cells > width - 1) break;
     result += segment;
     used += cells;
@@ -54,18 +53,26 @@ function shrinkToFit(columns: readonly Column[], natural: readonly number[], wid
   return widths;
 }
 
+/** Where a table is shown. */
+export interface TablePlace {
+  /** Width in cells; undefined: as wide as the contents. */
+  readonly width: number | undefined;
+  readonly measure: Measure;
+}
+
 /**
- * Lines of an aligned table: a header and one line per row, none wider than `width` cells as far as the columns'
- * least widths allow. `width` undefined: nothing is cut. Trailing blanks are left off.
+ * Lines of an aligned table: a header and one line per row, none wider than the place as far as the columns'
+ * least widths allow. Trailing blanks are left off.
  */
 export function textTable(
   columns: readonly Column[],
   rows: readonly (readonly Cell[])[],
-  width: number | undefined,
+  place: TablePlace,
   headerStyle: Style,
 ): string[] {
+  const { width, measure } = place;
   const natural = columns.map((column, index) =>
-    rows.reduce((widest, row) => Math.max(widest, stringWidth(row[index]?.text ?? "")), column.title.length),
+    rows.reduce((widest, row) => Math.max(widest, measure(row[index]?.text ?? "")), column.title.length),
   );
   const widths = width === undefined ? natural : shrinkToFit(columns, natural, width);
   const line = (cells: readonly Cell[]) => {
@@ -73,8 +80,8 @@ export function textTable(
     return cells
       .slice(0, last + 1)
       .map((cell, index) => {
-        const text = cut(cell.text, widths[index] ?? 0);
-        const padding = index === last ? 0 : Math.max(0, (widths[index] ?? 0) - stringWidth(text));
+        const text = cut(cell.text, widths[index] ?? 0, measure);
+        const padding = index === last ? 0 : Math.max(0, (widths[index] ?? 0) - measure(text));
         return (cell.style ?? String)(text) + " ".repeat(padding);
       })
       .join(GAP);

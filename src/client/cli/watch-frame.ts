@@ -45,18 +45,18 @@ function headerLine(frame: WatchFrame, view: TableView): string {
     clock(view.nowMs),
   ];
   const text = `agtmux  ${parts.filter((part) => part !== "" && part !== "on ").join("  ")}`;
-  return view.palette.strong(view.width === undefined ? text : cut(text, view.width));
+  return view.palette.strong(view.width === undefined ? text : cut(text, view.width, view.measure));
 }
 
 /** The picture, line by line, at most `rows` lines; what does not fit is counted in the last one. */
 export function frameLines(frame: WatchFrame, view: TableView, rows: number): string[] {
   const { palette } = view;
-  const limit = (text: string) => (view.width === undefined ? text : cut(text, view.width));
+  const limit = (text: string) => (view.width === undefined ? text : cut(text, view.width, view.measure));
   const head = [headerLine(frame, view)];
   if (frame.reconnecting !== undefined) {
     head.push(palette.warning(limit(`reconnecting: ${printable(frame.reconnecting)}`)));
   }
-  head.push(...targetErrorLines(frame.latest.targetErrors, view.nowMs, palette, view.width), "");
+  head.push(...targetErrorLines(frame.latest.targetErrors, view.nowMs, palette, view), "");
   const table = tableLines(frame.scope, frame.items, view);
   const body = table.length > 0 ? table : frame.empty.map(limit);
   const room = Math.max(1, rows - head.length);

@@ -49,7 +49,7 @@ export class WatchLog implements WatchSink {
     const { io } = this.context;
     this.#fold.apply(message);
     if (message.type === WatchType.SNAPSHOT) {
-      const lines = tableLines(this.scope, this.#fold.view(), tableView(io));
+      const lines = tableLines(this.scope, this.#fold.view(), await tableView(io, message));
       if (lines.length > 0) io.stdout.write(`${lines.join("\n")}\n`);
     } else if (message.type === WatchType.DELTA) {
       const time = io.now().toISOString();

@@ -72,7 +72,7 @@ function onceTableSink(context: Context, scope: Scope): WatchSink {
     async message(message) {
       fold.apply(message);
       if (message.type !== WatchType.SNAPSHOT) return;
-      const lines = tableLines(scope, fold.view(), tableView(context.io));
+      const lines = tableLines(scope, fold.view(), await tableView(context.io, message));
       const shown =
         lines.length > 0 ? lines : await explainEmpty(context, scope.slice(0, -1), message.filter);
       context.io.stdout.write(`${shown.join("\n")}\n`);

@@ -94,6 +94,8 @@ export interface AgentHost {
   readTail(path: string, maxBytes: number): Promise<Uint8Array | undefined>;
   /** Calls back with the name of each entry that changes. The directory need not exist yet. */
   watchDirectory(path: string, onChange: (name: string) => void): Closable;
+  /** Ports on 127.0.0.1 or ::1 that a process listens on; none if that cannot be read. */
+  loopbackPorts(pid: number): Promise<readonly number[]>;
   /** Whether Unix sockets of the host can be dialled; false on hosts where only commands can be run. */
   readonly canDial: boolean;
   /** Publishes signals; those of one call are folded together. */
@@ -184,6 +186,8 @@ export interface Adapter<M extends Json = Json> {
   /** The pane id in its hooks may be another pane's; it counts only with an ancestor on that pane's terminal. */
   readonly paneIdUnreliable: boolean;
   identifyProcess(pane: PaneProcesses): IdentifiedProcess | undefined;
+  /** A process that works for several terminals at once: nothing above it proves a pane. */
+  isHelper?(process: Process): boolean;
   normalize(signal: RawSignal): Normalized;
   /** What the title alone says; undefined: nothing. */
   readTitle?(title: string): Transition | undefined;

@@ -48,19 +48,33 @@ function pattern(source: string): RegExp {
   return regexp;
 }
 
-/** Matches an adapter's rules against a captured screen. Undefined: no rule fits, which proves nothing. */
+/**
+ * Matches an adapter's rules against a captured screen. The first rule that fits wins; of rules that look right above
+ * the input box, where the conversation's last lines stand, the one that fits lowest, which is the newest line.
+ * Undefined: no rule fits, which proves nothing.
+ */
 export function readScreen(patterns: ScreenPatterns, screen: readonly string[]): ScreenReading | undefined {
   const lines = screen.map((line) => line.trimEnd()).filter((line) => line !== "");
   const box = inputBox(patterns, lines);
-  for (const rule of patterns.rules) {
-    const reach = region(rule, lines, box).slice(-rule.lines);
-    const hits = rule.all.every((source) => reach.some((line) => pattern(source).test(line)));
-    if (!hits || (rule.none ?? []).some((source) => reach.some((line) => pattern(source).test(line)))) continue;
-    return rule.dialogFrom === undefined
-      ? { rule }
-      : { rule, dialogText: dialogText(lines, pattern(rule.dialogFrom)) };
-  }
-  return undefined;
+  const fitting = patterns.rules.flatMap((rule) => {
+    const at = fitsAt(rule, region(rule, lines, box).slice(-rule.lines));
+    return at === undefined ? [] : [{ rule, at }];
+  });
+  const [first] = fitting;
+  if (first === undefined) return undefined;
+  const rivals = first.rule.region === "above-input" ? fitting.filter(({ rule }) => rule.region === "above-input") : [];
+  const { rule } = rivals.reduce((lowest, rival) => (rival.at > lowest.at ? rival : lowest), first);
+  return rule.dialogFrom === undefined
+    ? { rule }
+    : { rule, dialogText: dialogText(lines, pattern(rule.dialogFrom)) };
+}
+
+/** Where the rule's first pattern fits, counted from the lower end (0, -1, …); undefined if the rule does not fit. */
+function fitsAt(rule: ScreenRule, reach: readonly string[]): number | undefined {
+  const found = (source: string): number => reach.findLastIndex((line) => pattern(source).test(line));
+  if (rule.all.some((source) => found(source) === -1)) return undefined;
+  if ((rule.none ?? []).some((source) => found(source) !== -1)) return undefined;
+  return found(rule.all[0] ?? "") - (reach.length - 1);
 }
 
 function inputBox(patterns: ScreenPatterns, lines: readonly string[]): number | undefined {

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import { HookFileAction } from "../../../gen/agtmux/v1/hook_pb.js";
-import { writeBackup } from "./hook-backup.js";
+import { removeBackup, writeBackup } from "./hook-backup.js";
 import type { FoundFile, HookChange } from "./hook-change.js";
-import { ensureFolder, MAX_SETTINGS_BYTES, replaceFile, sameBytes } from "./hook-file.js";
+import { ensureFolder, MAX_SETTINGS_BYTES, replaceFile, sameBytes, temporaryOf } from "./hook-file.js";
 import { hookBackupFolder } from "./hook-layout.js";
 import { fileErrors, type HookHost } from "./hook-look.js";
 import { hookScript } from "./hook-script.js";
@@ -39,10 +39,12 @@ async function put(host: HookHost, file: FoundFile, bytes: Uint8Array): Promise<
   return replaceFile(host.files, file.realPath, file.bytes, next, tag(host));
 }
 
+/** Takes away what an install leaves beside the file, a crashed one's temporary file included. */
 async function forget(host: HookHost, { file, action }: HookChange): Promise<void> {
+  await host.files.unlink(temporaryOf(file.realPath, tag(host)));
   const gone = action === HookFileAction.REMOVE || file.bytes === undefined;
   if (gone && file.backup?.madeFolder === true) await host.files.rmdir(posix.dirname(file.path));
-  await host.files.unlink(file.backupPath);
+  await removeBackup(host.files, file.backupPath);
 }
 
 export interface ScriptChange {
@@ -68,16 +70,18 @@ export function writeScript(host: HookHost, { after, same }: ScriptChange): Prom
   return fileErrors({ agentType: "", path: host.scriptPath }, async () => {
     if (same) return;
     await ensureFolder(host.files, posix.dirname(host.scriptPath));
-    const temporary = `${host.scriptPath}.agtmux-${tag(host)}.tmp`;
+    const temporary = temporaryOf(host.scriptPath, tag(host));
     await host.files.writeFile(temporary, { bytes: after, mode: SCRIPT_MODE });
     await host.files.rename(temporary, host.scriptPath);
   });
 }
 
-/** Removes the script, and our folders if nothing else is in them. */
+/** Removes the script and what a crash left of it, and our folders if nothing else is in them. */
 export function removeScript(host: HookHost): Promise<void> {
   return fileErrors({ agentType: "", path: host.scriptPath }, async () => {
+    if ((await host.files.lstat(posix.dirname(host.scriptPath))) === undefined) return;
     await host.files.unlink(host.scriptPath);
+    await host.files.unlink(temporaryOf(host.scriptPath, tag(host)));
     await host.files.rmdir(hookBackupFolder(host.stateDir));
     await host.files.rmdir(posix.dirname(host.scriptPath));
   });

@@ -45,6 +45,7 @@ export async function readBackup(
 }
 
 const ABSENT = "absent";
+const TEMPORARY = ".tmp";
 
 /** Writes a backup through to disk, replacing an older one. */
 export async function writeBackup(
@@ -60,10 +61,21 @@ export async function writeBackup(
     sha256: backup.sha256,
     madeFolder: backup.madeFolder,
   };
-  const temporary = `${at}.tmp`;
+  const temporary = at + TEMPORARY;
   await files.writeFile(temporary, {
     bytes: Buffer.from(`${JSON.stringify(record, null, 2)}\n`),
     mode: 0o600,
   });
   await files.rename(temporary, at);
+}
+
+/** Whether there is a backup, or what a crash or damage left of one. */
+export async function hasBackup(files: HookFiles, at: string): Promise<boolean> {
+  return ((await files.lstat(at)) ?? (await files.lstat(at + TEMPORARY))) !== undefined;
+}
+
+/** Removes a backup and what a crash left of one. */
+export async function removeBackup(files: HookFiles, at: string): Promise<void> {
+  await files.unlink(at + TEMPORARY);
+  await files.unlink(at);
 }

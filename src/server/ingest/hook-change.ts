@@ -17,6 +17,8 @@ export interface FoundFile {
   readonly folderThere: boolean;
   readonly backupPath: string;
   readonly backup: HookBackup | undefined;
+  /** Something is at the backup's path, be it that it cannot be understood. */
+  readonly backupThere: boolean;
 }
 
 /** What is to happen to one hooks file. */
@@ -112,7 +114,7 @@ export function installChange(file: FoundFile, wanted: WantedHooks, scriptPath: 
 /** Decides what a removal does to one file. Throws HookRefusal. */
 export function removeChange(file: FoundFile, scriptPath: string): HookChange {
   const { backup, bytes } = file;
-  const stale = backup === undefined ? undefined : "remove";
+  const stale = file.backupThere ? "remove" : undefined;
   if (bytes === undefined) return { ...unchanged(file, "not there"), backup: stale };
   return understood(file, () => {
     if (backup !== undefined && untouched(file)) {

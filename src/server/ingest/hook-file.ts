@@ -53,10 +53,14 @@ export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined):
   return Buffer.compare(a, b) === 0;
 }
 
+/** Where `replaceFile` writes first. `tag` tells daemons apart. */
+export function temporaryOf(path: string, tag: string): string {
+  return `${path}.agtmux-${tag}.tmp`;
+}
+
 /**
  * Puts a file in place in one step: whoever reads the path, and a crash at any moment, finds the old bytes or the
- * new ones. `tag` names the daemon's temporary file, so that the next write takes away what a crash left. False, and
- * nothing changed, if the bytes there are no longer `expected` (undefined: no file).
+ * new ones. The next write with the same tag takes away what a crash left. False, and nothing changed, if the bytes there are no longer `expected` (undefined: no file).
  */
 export async function replaceFile(
   files: HookFiles,
@@ -65,7 +69,7 @@ export async function replaceFile(
   next: NewFile,
   tag: string,
 ): Promise<boolean> {
-  const temporary = `${path}.agtmux-${tag}.tmp`;
+  const temporary = temporaryOf(path, tag);
   try {
     await files.writeFile(temporary, next);
     if (!sameBytes(await files.readFile(path, MAX_SETTINGS_BYTES), expected)) {

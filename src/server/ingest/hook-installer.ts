@@ -86,7 +86,7 @@ async function uninstall(host: HookHost, carry: Carry): Promise<HookOutcome> {
   const named = new Set(agents.map(({ agentType }) => agentType));
   const others = host.plans.filter(({ agentType }) => !named.has(agentType));
   const used = done.refusals.length > 0 || (await anyInstalled(host, others));
-  if (script.before !== undefined && !used && carry !== tellOnly) await removeScript(host);
+  if (!used && carry !== tellOnly) await removeScript(host);
   const files = script.before === undefined ? [] : [removedScriptFile(host, script, used)];
   // What there is to tell is about the entries as they were.
   return outcome(host, agents, done, before.changes, files, true);

@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
 import type { HookPlan } from "../adapters/contract.js";
 import { ACTIVITY_PROBES, type HookActivity } from "./hook-activity.js";
-import { readBackup } from "./hook-backup.js";
+import { hasBackup, readBackup } from "./hook-backup.js";
 import { type FoundFile, HookRefusal, refuse } from "./hook-change.js";
 import { FileTooLarge, type HookFiles, MAX_SETTINGS_BYTES } from "./hook-file.js";
 import { hookBackupPath } from "./hook-layout.js";
@@ -69,8 +69,9 @@ export async function findFile(host: HookHost, agent: PlannedAgent): Promise<Fou
   return fileErrors(named, async () => {
     const backupPath = hookBackupPath(host.stateDir, agentType, path);
     const backup = await readBackup(host.files, backupPath, path);
+    const backupThere = backup !== undefined || (await hasBackup(host.files, backupPath));
     const folderThere = (await host.files.lstat(posix.dirname(path))) !== undefined;
-    const rest = { ...named, backupPath, backup, folderThere };
+    const rest = { ...named, backupPath, backup, backupThere, folderThere };
     const nothing = { ...rest, realPath: path, bytes: undefined, facts: undefined };
     if ((await host.files.lstat(path)) === undefined) return nothing;
     const realPath = await host.files.realpath(path);

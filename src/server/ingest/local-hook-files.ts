@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, realpath, rename, rm, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type FileFacts, FileTooLarge, type HookFiles, type NewFile } from "./hook-file.js";
@@ -40,7 +41,8 @@ async function facts(path: string): Promise<FileFacts> {
 }
 
 async function read(path: string, maxBytes: number): Promise<Uint8Array> {
-  const handle = await open(path, "r");
+  // Not waiting for the writer of a fifo that stands where a file should.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const buffer = Buffer.alloc(Math.min((await handle.stat()).size, maxBytes) + 1);
     let filled = 0;

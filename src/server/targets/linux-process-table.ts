@@ -97,6 +97,12 @@ export function createLinuxProcessTable(options: { root?: string; now?: () => nu
     return fresh;
   };
 
+  const described = (stat: ProcessStat): Process => {
+    const { image: _, comm, ...rest } = stat;
+    const { argv, exe } = command(stat);
+    return { ...rest, comm: cleanText(comm, 64), argv, exe };
+  };
+
   const current = (pid: number, startRaw: string): ProcessStat | undefined => {
     const stat = readStat(pid);
     return stat?.startRaw === startRaw ? stat : undefined;
@@ -114,14 +120,15 @@ export function createLinuxProcessTable(options: { root?: string; now?: () => nu
       for (const [panePid, pids] of members) {
         const processes = pids.flatMap((pid): Process[] => {
           const stat = table.get(pid);
-          if (stat === undefined) return [];
-          const { image: _, comm, ...rest } = stat;
-          const { argv, exe } = command(stat);
-          return [{ ...rest, comm: cleanText(comm, 64), argv, exe }];
+          return stat === undefined ? [] : [described(stat)];
         });
         result.set(panePid, { panePid, processes });
       }
       return result;
+    },
+    find(pid) {
+      const stat = readStat(pid);
+      return stat === undefined ? undefined : described(stat);
     },
     alive(pid, startRaw) {
       const state = current(pid, startRaw)?.state;

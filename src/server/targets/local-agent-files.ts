@@ -2,12 +2,13 @@ import { constants, type Stats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { homedir } from "node:os";
 import type { AgentHost } from "../adapters/contract.js";
+import { linuxLoopbackPorts } from "./linux-loopback-ports.js";
 import { watchLocalDirectory } from "./watch-local-directory.js";
 
 /** The part of an AgentHost that is about files and processes of this host. */
 export type LocalAgentFiles = Pick<
   AgentHost,
-  "environment" | "home" | "readFile" | "readTail" | "watchDirectory" | "canDial"
+  "environment" | "home" | "readFile" | "readTail" | "watchDirectory" | "loopbackPorts" | "canDial"
 >;
 
 /** Every reading ends within this time; a file on a hung mount must not hang the daemon. */
@@ -28,6 +29,7 @@ export function createLocalAgentFiles(options: { home?: string; procRoot?: strin
     readTail: (path, maxBytes) =>
       read(path, (size) => ({ from: Math.max(0, size - maxBytes), bytes: Math.min(size, maxBytes) })),
     watchDirectory: watchLocalDirectory,
+    loopbackPorts: (pid) => linuxLoopbackPorts(pid, procRoot),
     async environment(pid, names) {
       const whole = () => ({ from: 0, bytes: MAX_ENVIRON_BYTES });
       const bytes = await read(`${procRoot}/${pid}/environ`, whole).catch(() => undefined);

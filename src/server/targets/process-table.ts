@@ -13,6 +13,8 @@ export interface ProcessTable {
    * whole table per call, so ask for all panes at once.
    */
   paneProcesses(panes: readonly { readonly panePid: number }[]): Promise<Map<number, PaneProcesses>>;
+  /** One process as it is now; undefined when it is gone. */
+  find(pid: number): Process | undefined;
   /** Whether that process still runs; a zombie does not. */
   alive(pid: number, startRaw: string): boolean;
   /** Its one-letter state (T: stopped, Z: zombie); undefined when it is gone or the pid is another's. */

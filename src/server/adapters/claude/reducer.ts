@@ -94,7 +94,9 @@ function hook(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
   switch (event.transition?.kind) {
     case "prompt": {
       const during = memory.hook?.state === "running" && memory.hook.reason === "turn";
-      const busySince = during ? memory.busySince : Math.max(memory.busySince, event.effectiveTime);
+      // A readable session file says itself, some milliseconds earlier or later, that a turn began.
+      const begins = !during && memory.session === null;
+      const busySince = begins ? Math.max(memory.busySince, event.effectiveTime) : memory.busySince;
       return { ...running("turn"), busySince, queued: during ? memory.queued + 1 : memory.queued };
     }
     case "activity":

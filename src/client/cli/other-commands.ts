@@ -1,0 +1,11 @@
+/**
+ * Every command but `list`, in one module, so that the bundle has two parts: what `agtmux list` needs, whose
+ * start-up time is budgeted, and the rest, which is loaded when it is needed.
+ */
+export { showConfig } from "./config.js";
+export { restartCommand, startCommand, statusCommand, stopCommand } from "./daemon.js";
+export { events } from "./events.js";
+export { explain } from "./explain.js";
+export { hookStatus, installHooks, uninstallHooks } from "./hooks.js";
+export { addTarget, connectTarget, listTargets, removeTarget } from "./target.js";
+export { watch } from "./watch.js";
