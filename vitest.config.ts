@@ -9,8 +9,14 @@ export default defineConfig({
     // Real tmux servers and daemons run beside the tests: more workers than cores only makes waits flaky.
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: [...exclude, "test/e2e/**"] } },
-      { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], exclude, testTimeout: 90_000 } },
+      {
+        extends: true,
+        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: [...exclude, "test/e2e/**"] },
+      },
+      {
+        extends: true,
+        test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], exclude, testTimeout: 90_000 },
+      },
     ],
   },
 });

@@ -28,7 +28,8 @@ for (const [id, where] of rows) {
   }
   if (!where.includes("`")) problems.push(`${id}: the page names no file`);
 }
-for (const id of idsIn.keys()) if (!rows.has(id)) problems.push(`${id} stands in a test, but not on the page`);
+for (const id of idsIn.keys())
+  if (!rows.has(id)) problems.push(`${id} stands in a test, but not on the page`);
 
 if (problems.length > 0) {
   console.error(problems.join("\n"));

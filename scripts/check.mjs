@@ -15,7 +15,10 @@ const CHECKS = [
 
 let failed = 0;
 for (const [name, command, words] of CHECKS) {
-  const { status, stdout, stderr } = spawnSync(command, words, { encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+  const { status, stdout, stderr } = spawnSync(command, words, {
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+  });
   console.log(`${status === 0 ? "ok  " : "FAIL"} ${name}`);
   if (status === 0) continue;
   failed += 1;

@@ -8,10 +8,11 @@ const scratch = mkdtempSync(join(tmpdir(), "agtmux-gen-"));
 try {
   const { status, stderr } = spawnSync("buf", ["generate", "--output", scratch], { encoding: "utf8" });
   if (status !== 0) throw new Error(stderr);
-  const list = (root) => readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
-    .sort();
+  const list = (root) =>
+    readdirSync(root, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
+      .sort();
   const made = list(join(scratch, "gen"));
   const kept = list("gen");
   const other = [...new Set([...made, ...kept])].filter(

@@ -21,7 +21,9 @@ function must(what, status) {
 /** npm ci only when the lock file is another one than what is installed. */
 function installAgents() {
   const stamp = `${AGENTS}/node_modules/.installed`;
-  const wanted = createHash("sha256").update(readFileSync(`${AGENTS}/package-lock.json`)).digest("hex");
+  const wanted = createHash("sha256")
+    .update(readFileSync(`${AGENTS}/package-lock.json`))
+    .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   must("installing the agents", run("npm", ["ci", "--prefix", AGENTS]));
   writeFileSync(stamp, wanted);
@@ -31,7 +33,10 @@ function counts(project) {
   const file = `test-results/${project}.json`;
   if (!existsSync(file)) return { passed: 0, failed: 1 };
   const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(file, "utf8"));
-  return { passed: numPassedTests, failed: Math.max(numFailedTests, numFailedTestSuites > 0 && numFailedTests === 0 ? 1 : 0) };
+  return {
+    passed: numPassedTests,
+    failed: Math.max(numFailedTests, numFailedTestSuites > 0 && numFailedTests === 0 ? 1 : 0),
+  };
 }
 
 must("the system packages", run(process.execPath, ["scripts/system-packages.mjs"]));
@@ -45,7 +50,17 @@ let failed = 0;
 let passed = 0;
 for (const project of projects) {
   const alone = project === "e2e" ? ["--no-file-parallelism"] : [];
-  const status = run("vitest", ["run", "--project", project, "--reporter", "default", "--reporter", "json", `--outputFile.json=test-results/${project}.json`, ...alone]);
+  const status = run("vitest", [
+    "run",
+    "--project",
+    project,
+    "--reporter",
+    "default",
+    "--reporter",
+    "json",
+    `--outputFile.json=test-results/${project}.json`,
+    ...alone,
+  ]);
   const counted = counts(project);
   passed += counted.passed;
   failed += counted.failed === 0 && status !== 0 ? 1 : counted.failed;

@@ -20,6 +20,7 @@ export const DEFAULTS = {
   launcherGraceMs: 5_000,
   screenProofMs: 1_500,
   screenRefreshMs: 60_000,
+  screenUnknownMs: 5_000,
   topologyActiveMs: 1_000,
   topologyIdleMs: 2_000,
   fullTopologyEveryMs: 4_000,
@@ -32,7 +33,6 @@ export const DEFAULTS = {
   requestBytes: 4 * MIB,
   hookPayloadBytes: 256 * KIB,
   ingestBatchEvents: 1_000,
-  groupCommitMs: 2,
   spoolPollMs: 250,
   spoolBytes: 16 * MIB,
   spoolMs: 24 * HOUR_MS,
@@ -49,6 +49,9 @@ export type Config = { readonly [K in keyof typeof DEFAULTS]: number };
 
 /** Linux takes 107 bytes, macOS 103; a longer path is cut or refused by the kernel, so it is refused here. */
 export const SOCKET_PATH_BYTES = 103;
+
+/** As long as the names in ingest.d are: `<reader id>.<random>.sock`. */
+const INGEST_SOCKET_SAMPLE = "local.00000000.sock";
 
 /** Where the daemon keeps and serves things. All absolute. */
 export interface Places {
@@ -75,9 +78,17 @@ function absolute(variable: string, value: string): string {
   return value;
 }
 
+function shortEnough(what: string, path: string, variable: string): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= SOCKET_PATH_BYTES) return;
+  throw new ConfigError(
+    `${what} has ${bytes} bytes, at most ${SOCKET_PATH_BYTES} work: set ${variable} to a shorter one (${path})`,
+  );
+}
+
 /** Finds every place as docs/spec.md 8.1 says. Throws ConfigError on a relative or over-long path. */
 export function places(env: Environment): Places {
-  const home = env["HOME"] ?? homedir();
+  const home = env["HOME"] || homedir();
   const stateDir = env["AGTMUX_STATE_DIR"]
     ? absolute("AGTMUX_STATE_DIR", env["AGTMUX_STATE_DIR"])
     : join(env["XDG_STATE_HOME"] || join(home, ".local", "state"), "agtmux");
@@ -86,19 +97,16 @@ export function places(env: Environment): Places {
     : env["XDG_RUNTIME_DIR"]
       ? join(env["XDG_RUNTIME_DIR"], "agtmux", "agtmuxd.sock")
       : join(stateDir, "agtmuxd.sock");
-  const bytes = Buffer.byteLength(socketPath);
-  if (bytes > SOCKET_PATH_BYTES) {
-    throw new ConfigError(
-      `the socket path has ${bytes} bytes, at most ${SOCKET_PATH_BYTES} work: set AGTMUX_SOCKET to a shorter one (${socketPath})`,
-    );
-  }
+  const ingestDir = join(stateDir, "ingest.d");
+  shortEnough("the socket path", socketPath, "AGTMUX_SOCKET");
+  shortEnough("the path of the hooks' socket", join(ingestDir, INGEST_SOCKET_SAMPLE), "AGTMUX_STATE_DIR");
   return {
     stateDir,
     socketPath,
     database: join(stateDir, "agtmux.db"),
     lockDatabase: join(stateDir, "lock.db"),
     socketFile: join(stateDir, "socket"),
-    ingestDir: join(stateDir, "ingest.d"),
+    ingestDir,
     spoolDir: join(stateDir, "spool.d"),
     logFile: join(stateDir, "log", "agtmuxd.log"),
     hookScript: join(stateDir, "hooks", "agtmux-hook"),

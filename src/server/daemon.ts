@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { ActionService } from "../../gen/agtmux/v1/action_pb.js";
 import { AdapterService } from "../../gen/agtmux/v1/adapter_pb.js";
@@ -13,13 +14,13 @@ import { TargetService } from "../../gen/agtmux/v1/target_pb.js";
 import { AdapterRegistry } from "./adapters/registry.js";
 import { adapterService } from "./api/adapter-service.js";
 import { daemonService, type HealthParts, healthDocument, type Shortfall } from "./api/daemon-service.js";
-import { checkSocketPath, privateDirectory } from "./api/directories.js";
+import { checkSocketPath, privateDirectory, refuseLiveSocket } from "./api/directories.js";
 import { eventService } from "./api/event-service.js";
 import { Explainer } from "./api/explain.js";
 import { hookService } from "./api/hook-service.js";
 import { Ingestor, ingestService } from "./api/ingest-service.js";
 import { type Listener, listen } from "./api/listener.js";
-import { takeLock } from "./api/lock.js";
+import { type InstanceLock, takeLock } from "./api/lock.js";
 import { requestHandler } from "./api/routes.js";
 import { stateService } from "./api/state-service.js";
 import { targetService } from "./api/target-service.js";
@@ -42,6 +43,8 @@ import { View } from "./watch/view.js";
 
 /** The local daemon is one of the readers that hooks report to. */
 const LOCAL_READER = "local";
+/** Longest wait for the targets' first answers before the socket opens. */
+const FIRST_LOOK_MS = 1_000;
 
 export interface DaemonOptions {
   readonly places: Places;
@@ -92,13 +95,24 @@ function holder(places: Places): string {
  * SQLite say.
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { places, config, env, log, now } = options;
+  const { places } = options;
   privateDirectory(places.stateDir);
   checkSocketPath(places.socketPath);
   const lock = takeLock(places.lockDatabase);
   if (lock === undefined) throw new AlreadyRunning(`agtmuxd is already running (pid ${holder(places)})`);
-  writeAtomic(join(places.stateDir, "pid"), `${process.pid}\n`);
+  try {
+    writeAtomic(join(places.stateDir, "pid"), `${process.pid}\n`);
+    // Not ours: the lock says that nobody serves this state directory.
+    await refuseLiveSocket(places.socketPath);
+    return await serve(options, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
 
+/** Serves while the lock is held; releases it when stopped. */
+async function serve({ places, config, env, log, now }: DaemonOptions, lock: InstanceLock): Promise<Daemon> {
   const startedAt = now();
   const instanceId = randomUUID();
   const shortfalls: Shortfall[] = [];
@@ -225,19 +239,22 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
   const limits = { maxRequestBytes: config.requestBytes, log };
   targets.start();
+  // Until a target has answered, a read says so.
+  hub.setTargets(targets.reach());
   reconciler.start();
   const listeners: Listener[] = [];
   try {
     const document = () => healthDocument(health);
-    listeners.push(
-      await listen(ingestSocketPath(places.ingestDir), requestHandler({ ...limits, routes: ingestRoutes }), onError),
-      await listen(places.socketPath, requestHandler({ ...limits, routes, health: document }), onError),
-    );
+    const ingestHandler = requestHandler({ ...limits, routes: ingestRoutes });
+    listeners.push(await listen(ingestSocketPath(places.ingestDir), ingestHandler, onError));
+    const handler = requestHandler({ ...limits, routes, health: document });
+    listeners.push(await listen(places.socketPath, handler, onError));
     writeAtomic(places.socketFile, `${places.socketPath}\n`);
   } catch (error) {
-    await targets.stop();
+    reconciler.stop();
+    await Promise.all([targets.stop(), ...listeners.map((listener) => listener.close(0))]);
+    processes.close();
     store.close();
-    lock.release();
     throw error;
   }
   spool.start();
@@ -250,7 +267,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       hub.close();
       closing.abort();
       reconciler.stop();
-      await Promise.all([targets.stop(), spool.stop(), ...listeners.map((listener) => listener.close(config.drainMs))]);
+      await Promise.all([
+        targets.stop(),
+        spool.stop(),
+        ...listeners.map((listener) => listener.close(config.drainMs)),
+      ]);
       commit.flush();
       processes.close();
       store.close();
@@ -262,7 +283,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
 /** Makes sure that the directory exists in which the log is to be opened; it is checked again once the lock is held. */
 export function prepareStateDirectory(places: Places): void {
-  mkdirSync(places.stateDir, { recursive: true, mode: 0o700 });
   privateDirectory(places.stateDir);
 }
 

@@ -4,7 +4,9 @@ const OLDEST = [22, 12] as const;
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 
 if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
-  process.stderr.write(`agtmuxd: needs Node ${OLDEST.join(".")} or newer, this is ${process.versions.node}\n`);
+  process.stderr.write(
+    `agtmuxd: needs Node ${OLDEST.join(".")} or newer, this is ${process.versions.node}\n`,
+  );
   process.exitCode = 3;
 } else {
   const { runDaemon } = await import("./run.js");

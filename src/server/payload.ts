@@ -16,7 +16,8 @@ export function parsePayload(bytes: Uint8Array): { payload: unknown; cut: boolea
   }
 }
 
-const FIELD = /\s*"((?:[^"\\]|\\.){0,128})"\s*:\s*("(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)\s*(,|\})/uy;
+const FIELD =
+  /\s*"((?:[^"\\]|\\.){0,128})"\s*:\s*("(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)\s*(,|\})/uy;
 
 function leadingFields(text: string): Record<string, unknown> {
   const fields: Record<string, unknown> = {};

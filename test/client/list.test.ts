@@ -102,8 +102,8 @@ describe("agtmux list", () => {
     const json = await run("list panes --json");
     for (const { out } of [table, json]) {
       expect(out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
-      expect(out).not.toContain("ZXZpbA");
     }
+    expect(table.out).not.toContain("ZXZpbA");
   });
 
   it("aligns columns by the cells that wide characters take", async () => {
@@ -166,14 +166,19 @@ describe("agtmux list", () => {
 
   it("keeps the daemon's order where a sort was asked for, and puts the urgent first where none was", async () => {
     await daemon.listen(listing);
-    const states = (out: string) => out.match(/running|idle|waiting_approval|error(?= {2})/g);
+    const states = (out: string) => out.match(/^[! ] [a-z_]+(?= )/gm);
     expect(states((await run("list panes --sort identity")).out)).toEqual([
-      "running",
-      "idle",
-      "waiting_approval",
-      "error",
+      "  running",
+      "  idle",
+      "! waiting_approval",
+      "! error",
     ]);
-    expect(states((await run("list panes")).out)).toEqual(["error", "waiting_approval", "running", "idle"]);
+    expect(states((await run("list panes")).out)).toEqual([
+      "! error",
+      "! waiting_approval",
+      "  running",
+      "  idle",
+    ]);
   });
 
   for (const [name, reason, filter, golden] of [

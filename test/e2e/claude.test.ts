@@ -42,7 +42,12 @@ describe.skipIf(!agentsInstalled()).each([
   it("is seen as idle once it takes a prompt", async () => {
     const [start] = claude.actions;
     if (start === undefined) throw new Error("the driver notes its start");
-    await scenario.sees({ name: "start", action: start, state: "idle", between: ["unknown", "waiting_input", "gone"] });
+    await scenario.sees({
+      name: "start",
+      action: start,
+      state: "idle",
+      between: ["unknown", "waiting_input", "gone"],
+    });
     const agent = await observer.agent(claude.paneId);
     expect(agent?.agentType).toBe("claude");
     expect(Number(agent?.agentPid)).toBe(await claude.agentPid());
@@ -51,7 +56,13 @@ describe.skipIf(!agentsInstalled()).each([
   it("runs on a prompt and is completed at the turn's end", async () => {
     const action = await claude.prompt("hello");
     await scenario.sees({ name: "prompt", action, state: "running", screen: BUSY });
-    await scenario.sees({ name: "turn end", action, state: "completed", screen: /done \d/, between: ["running"] });
+    await scenario.sees({
+      name: "turn end",
+      action,
+      state: "completed",
+      screen: /done \d/,
+      between: ["running"],
+    });
   });
 
   it("waits for approval, with the dialog's text, and runs on when approved", async () => {
@@ -98,7 +109,12 @@ describe.skipIf(!agentsInstalled()).each([
   it("is idle after Esc while a tool runs", async () => {
     const asked = await claude.prompt("run tool long");
     await claude.waitDialog();
-    await scenario.sees({ name: "asked again", action: asked, state: "waiting_approval", between: ["running"] });
+    await scenario.sees({
+      name: "asked again",
+      action: asked,
+      state: "waiting_approval",
+      between: ["running"],
+    });
     const approved = await claude.approve();
     await scenario.sees({ name: "tool runs", action: approved, state: "running" });
     await claude.waitForScreen(BUSY, 5_000);
@@ -119,7 +135,9 @@ describe.skipIf(!agentsInstalled()).each([
       timeoutMs: 30_000,
     });
     expect(await claude.screen()).toMatch(/ready\./);
-    const wrong = observer.history(claude.paneId).filter(({ atMs, state }) => atMs > seen.atMs && state !== "completed");
+    const wrong = observer
+      .history(claude.paneId)
+      .filter(({ atMs, state }) => atMs > seen.atMs && state !== "completed");
     expect(wrong).toEqual([]);
   });
 
@@ -133,7 +151,13 @@ describe.skipIf(!agentsInstalled()).each([
 
   it("shows an API error until the next prompt", async () => {
     const failed = await claude.prompt("fail400");
-    await scenario.sees({ name: "API error", action: failed, state: "error", screen: /API Error/, between: ["running", "idle"] });
+    await scenario.sees({
+      name: "API error",
+      action: failed,
+      state: "error",
+      screen: /API Error/,
+      between: ["running", "idle"],
+    });
     await scenario.stays("error", 1_000);
     const action = await claude.prompt("hello");
     await scenario.sees({ name: "after the error", action, state: "completed", between: ["running"] });
@@ -141,7 +165,12 @@ describe.skipIf(!agentsInstalled()).each([
 
   it("leaves the list at /exit", async () => {
     const action = await claude.exit();
-    const seen = await scenario.sees({ name: "/exit", action, state: "gone", between: ["completed", "idle", "running", "unknown"] });
+    const seen = await scenario.sees({
+      name: "/exit",
+      action,
+      state: "gone",
+      between: ["completed", "idle", "running", "unknown"],
+    });
     expect(seen.atMs - action.atMs).toBeGreaterThan(0);
   });
 
@@ -150,7 +179,12 @@ describe.skipIf(!agentsInstalled()).each([
     const [start] = second.actions;
     const inShell = new Scenario(suite, observer, second);
     if (start === undefined) throw new Error("the driver notes its start");
-    await inShell.sees({ name: "start in a shell", action: start, state: "idle", between: ["unknown", "waiting_input", "gone"] });
+    await inShell.sees({
+      name: "start in a shell",
+      action: start,
+      state: "idle",
+      between: ["unknown", "waiting_input", "gone"],
+    });
     const action = await second.kill("SIGKILL");
     await inShell.sees({ name: "SIGKILL", action, state: "gone" });
   });

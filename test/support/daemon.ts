@@ -68,7 +68,10 @@ export class TestDaemon {
   }
 
   /** Starts the program and waits for nothing. */
-  static spawn(root: string, extra: Readonly<Record<string, string>> = {}): { env: NodeJS.ProcessEnv; child: ChildProcess } {
+  static spawn(
+    root: string,
+    extra: Readonly<Record<string, string>> = {},
+  ): { env: NodeJS.ProcessEnv; child: ChildProcess } {
     const env: NodeJS.ProcessEnv = {
       PATH: process.env["PATH"] ?? "",
       HOME: root,

@@ -27,7 +27,7 @@ const PANE_COLUMNS: readonly Column[] = [
 ];
 const TITLE: Column = { title: "TITLE", min: 10, shrink: 5 };
 const CWD: Column = { title: "CWD", min: 8, shrink: 4 };
-const TITLE_OR_CWD: Column = { title: "TITLE/CWD", min: 5, shrink: 5 };
+const TITLE_OR_CWD: Column = { title: "TITLE/CWD", min: 12, shrink: 5 };
 
 function directory(cwd: string, home: string | undefined): string {
   if (home === undefined || home === "" || home === "/") return cwd;

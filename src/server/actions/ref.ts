@@ -1,5 +1,6 @@
 import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
 import { ContractError } from "../contract-error.js";
+import { encodeSessionName } from "../watch/rows.js";
 
 /** A canonical ref, parsed. */
 export type Ref =
@@ -13,7 +14,7 @@ export type Ref =
     };
 
 const RUNTIME = /^runtime:([0-9a-f]{64})$/u;
-const PANE = /^pane:([A-Za-z0-9._-]{1,64})\/([^/]{1,2048})\/(@\d{1,9})\/(%\d{1,9})$/u;
+const PANE = /^pane:([A-Za-z0-9._-]{1,64})\/([^/]{1,4096})\/(@\d{1,9})\/(%\d{1,9})$/u;
 
 function invalid(code: ErrorCode, message: string, ref: string): ContractError {
   return new ContractError(code, message, { ref: ref.slice(0, 256) });
@@ -34,11 +35,17 @@ export function parseRef(ref: string): Ref {
   return { kind: "pane", target, sessionName: decodeSession(session, ref), windowId, paneId };
 }
 
+/** One session has one ref: an encoding that lists would not give is refused, so that refs compare as text. */
 function decodeSession(encoded: string, ref: string): string {
   try {
-    return decodeURIComponent(encoded);
+    const name = decodeURIComponent(encoded);
+    if (encodeSessionName(name) === encoded) return name;
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
-    throw invalid(ErrorCode.E_REF_INVALID_ENCODING, "the session part of the ref is not percent-encoded UTF-8", ref);
   }
+  throw invalid(
+    ErrorCode.E_REF_INVALID_ENCODING,
+    "the session part of the ref is not percent-encoded UTF-8 as lists give it",
+    ref,
+  );
 }

@@ -10,6 +10,8 @@ export interface ScreenRule {
    * box on the screen the latter two do not match.
    */
   readonly region: "tail" | "above-input" | "footer";
+  /** Only what stands below the last line of the region that this matches counts, if there is one. */
+  readonly below?: string;
   /** How many non-blank lines of the region are looked at, counted from its lower end. */
   readonly lines: number;
   /** Each must match some line within reach. Plain JavaScript patterns without nested quantifiers. */
@@ -62,7 +64,8 @@ export function readScreen(patterns: ScreenPatterns, screen: readonly string[]):
   });
   const [first] = fitting;
   if (first === undefined) return undefined;
-  const rivals = first.rule.region === "above-input" ? fitting.filter(({ rule }) => rule.region === "above-input") : [];
+  const rivals =
+    first.rule.region === "above-input" ? fitting.filter(({ rule }) => rule.region === "above-input") : [];
   const { rule } = rivals.reduce((lowest, rival) => (rival.at > lowest.at ? rival : lowest), first);
   return rule.dialogFrom === undefined
     ? { rule }
@@ -80,14 +83,19 @@ function fitsAt(rule: ScreenRule, reach: readonly string[]): number | undefined 
 function inputBox(patterns: ScreenPatterns, lines: readonly string[]): number | undefined {
   const { prompt, top } = patterns.inputBox;
   const index = lines.findLastIndex(
-    (line, at) =>
-      pattern(prompt).test(line) && (top === undefined || pattern(top).test(lines[at - 1] ?? "")),
+    (line, at) => pattern(prompt).test(line) && (top === undefined || pattern(top).test(lines[at - 1] ?? "")),
   );
   if (index === -1) return undefined;
   return top === undefined ? index : index - 1;
 }
 
 function region(rule: ScreenRule, lines: readonly string[], box: number | undefined): readonly string[] {
+  const whole = wholeRegion(rule, lines, box);
+  const { below } = rule;
+  return below === undefined ? whole : whole.slice(whole.findLastIndex((line) => pattern(below).test(line)) + 1);
+}
+
+function wholeRegion(rule: ScreenRule, lines: readonly string[], box: number | undefined): readonly string[] {
   if (rule.region === "tail") return lines;
   if (box === undefined) return [];
   return rule.region === "above-input" ? lines.slice(0, box) : lines.slice(box);
@@ -106,7 +114,9 @@ export function normalizeDialog(text: string): string {
   return text
     .split("\n")
     .map((line) => line.replace(/^[\s│┃|]*[❯›>●○◉*]?\s*(?:\d+[.)]\s+)?/u, "").replace(/[│┃|\s]+$/u, ""))
-    .map((line) => line.replace(/[─━╌═]+/gu, "").replace(/\(?\b\d+(?:\.\d+)?\s?(?:s|ms|m|sec)\b\)?/gu, ""))
-    .join("")
+    .join(" ")
+    .replace(/[─━╌═]+/gu, "")
+    // After joining: a timer may be wrapped between its number and its unit.
+    .replace(/\(?\b\d+(?:\.\d+)?\s*(?:s|ms|m|sec)\b\)?/gu, "")
     .replace(/\s+/gu, "");
 }

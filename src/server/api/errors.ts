@@ -17,7 +17,10 @@ export function contractError(error: unknown, log: Logger): ContractError {
       sqlite: error.code,
     });
   }
-  log.error({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }, "internal error");
+  log.error(
+    { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+    "internal error",
+  );
   return new ContractError(ErrorCode.E_INTERNAL, "internal error; the daemon's log has the details");
 }
 
@@ -26,7 +29,12 @@ export function connectError(error: ContractError): ConnectError {
   const mapping = getOption(errorValue(error.code), error_mapping);
   const detail = {
     desc: ErrorDetailSchema,
-    value: { code: error.code, message: error.message, details: { ...error.details }, retryable: mapping.retryable },
+    value: {
+      code: error.code,
+      message: error.message,
+      details: { ...error.details },
+      retryable: mapping.retryable,
+    },
   };
   // Sound: the table holds gRPC's numbers, which are Connect's codes.
   return new ConnectError(error.message, mapping.grpcCode as Code, undefined, [detail], error);
@@ -38,17 +46,18 @@ function errorValue(code: ErrorCode) {
   return value;
 }
 
+/** What the errors that the library raises mean in the contract's words. */
+const LIBRARY_CODES: Partial<Record<Code, ErrorCode>> = {
+  [Code.Unimplemented]: ErrorCode.E_UNIMPLEMENTED,
+  [Code.ResourceExhausted]: ErrorCode.E_RESOURCE_EXHAUSTED,
+  [Code.InvalidArgument]: ErrorCode.E_INVALID_ARGUMENT,
+  [Code.DeadlineExceeded]: ErrorCode.E_TIMEOUT,
+};
+
 /** Adds the typed detail to errors that the library itself raised, so that every error has one. */
 export function completed(error: ConnectError): ConnectError {
-  const code =
-    error.code === Code.Unimplemented
-      ? ErrorCode.E_UNIMPLEMENTED
-      : error.code === Code.ResourceExhausted
-        ? ErrorCode.E_RESOURCE_EXHAUSTED
-        : error.code === Code.InvalidArgument
-          ? ErrorCode.E_INVALID_ARGUMENT
-          : error.code === Code.DeadlineExceeded
-            ? ErrorCode.E_TIMEOUT
-            : ErrorCode.E_INTERNAL;
+  // The library calls a request that is no protobuf an internal error; it is the caller's.
+  const malformed = error.code === Code.Internal && error.rawMessage.startsWith("parse binary");
+  const code = malformed ? ErrorCode.E_INVALID_ARGUMENT : (LIBRARY_CODES[error.code] ?? ErrorCode.E_INTERNAL);
   return connectError(new ContractError(code, error.rawMessage, {}, { cause: error }));
 }

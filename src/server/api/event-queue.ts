@@ -36,7 +36,10 @@ export function eventQueue<T>(heartbeatMs: number, signal: AbortSignal): EventQu
         wake = Promise.withResolvers<void>();
         if (signal.aborted) return;
         if (overflowed) {
-          throw new ContractError(ErrorCode.E_RESOURCE_EXHAUSTED, "the reader fell too far behind; list what it missed");
+          throw new ContractError(
+            ErrorCode.E_RESOURCE_EXHAUSTED,
+            "the reader fell too far behind; list what it missed",
+          );
         }
         const batch = waiting;
         waiting = [];

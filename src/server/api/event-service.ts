@@ -60,7 +60,8 @@ function pageToken(event: EventRecord): string {
 
 function parsePageToken(token: string): EventQuery["before"] {
   const match = /^(\d{1,16}):([0-9a-f-]{36})$/u.exec(token);
-  if (match?.[1] === undefined || match[2] === undefined) throw invalidArgument("page_token", "is not one that was given");
+  if (match?.[1] === undefined || match[2] === undefined)
+    throw invalidArgument("page_token", "is not one that was given");
   return { ingestedAt: Number(match[1]), eventId: match[2] };
 }
 

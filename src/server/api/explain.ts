@@ -21,9 +21,9 @@ import type { LiveRuntime } from "../ingest/live-runtime.js";
 import type { EventRecord } from "../store/event-store.js";
 import type { Store } from "../store/store.js";
 import type { TargetManager } from "../targets/manager.js";
-import type { View } from "../watch/view.js";
 import { CONFIDENCE_TO_WIRE, SOURCE_TO_WIRE, STATE_TO_WIRE, timestamp } from "../watch/rows.js";
 import { observed } from "../watch/scope.js";
+import type { View } from "../watch/view.js";
 
 const EVIDENCE_LIMIT = 30;
 
@@ -70,7 +70,8 @@ export class Explainer {
       const pane = panes.find((row) => row.agent?.runtimeId === parsed.runtimeId);
       if (pane !== undefined) return pane;
       const known = this.store.runtimes.find(parsed.runtimeId);
-      if (known !== undefined) throw new ContractError(ErrorCode.E_RUNTIME_STALE, "that runtime has ended", { ref });
+      if (known !== undefined)
+        throw new ContractError(ErrorCode.E_RUNTIME_STALE, "that runtime has ended", { ref });
       throw new ContractError(ErrorCode.E_REF_NOT_FOUND, "no runtime has that id", { ref });
     }
     const pane = panes.find(
@@ -81,7 +82,9 @@ export class Explainer {
       identity?.windowId === parsed.windowId &&
       [identity.sessionName, ...(pane?.alsoIn ?? [])].includes(parsed.sessionName);
     if (pane === undefined || !fits) {
-      throw new ContractError(ErrorCode.E_REF_NOT_FOUND, "no pane has that ref now", { ref: ref.slice(0, 256) });
+      throw new ContractError(ErrorCode.E_REF_NOT_FOUND, "no pane has that ref now", {
+        ref: ref.slice(0, 256),
+      });
     }
     return pane;
   }
@@ -110,7 +113,8 @@ export class Explainer {
 function overrides(runtime: LiveRuntime): string[] {
   const { fold } = runtime;
   const said: string[] = [];
-  if (fold.targetDown !== undefined) said.push("target_unreachable: the target is down, its states are not known");
+  if (fold.targetDown !== undefined)
+    said.push("target_unreachable: the target is down, its states are not known");
   if (fold.suspended !== undefined) said.push("suspended: the agent's process is stopped (Ctrl-Z)");
   if (fold.status.reason === "stale_signal") said.push("stale_signal: no sign of life for the running TTL");
   if (fold.status.reason === "demoted") said.push("demoted: the turn ended longer ago than completed lasts");
@@ -134,18 +138,20 @@ function evidence(event: EventRecord): Evidence {
 /** One row per channel that had a signal; `events` newest first. */
 function channels(events: readonly EventRecord[]): ChannelStatus[] {
   const grouped = Map.groupBy(events, (event) => `${event.source}/${event.channel}`);
-  return [...grouped].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, group]) => {
-    const [newest] = group;
-    if (newest === undefined) return [];
-    return [
-      create(ChannelStatusSchema, {
-        source: SOURCE_TO_WIRE[newest.source],
-        channel: newest.channel,
-        available: true,
-        signals: BigInt(group.length),
-        unknownSignals: BigInt(group.filter((event) => event.transition === undefined).length),
-        lastAt: timestamp(newest.ingestedAt),
-      }),
-    ];
-  });
+  return [...grouped]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([, group]) => {
+      const [newest] = group;
+      if (newest === undefined) return [];
+      return [
+        create(ChannelStatusSchema, {
+          source: SOURCE_TO_WIRE[newest.source],
+          channel: newest.channel,
+          available: true,
+          signals: BigInt(group.length),
+          unknownSignals: BigInt(group.filter((event) => event.transition === undefined).length),
+          lastAt: timestamp(newest.ingestedAt),
+        }),
+      ];
+    });
 }

@@ -4,7 +4,9 @@ import type { IncomingHttpHeaders } from "node:http";
 const HOSTS = new Set(["", "localhost", "agtmux", "agtmuxd", "unix", "127.0.0.1", "[::1]"]);
 
 /** What the guard makes of a request's head. */
-export type Admission = { readonly kind: "admitted" } | { readonly kind: "refused"; readonly message: string };
+export type Admission =
+  | { readonly kind: "admitted" }
+  | { readonly kind: "refused"; readonly message: string };
 
 function hostName(host: string): string | undefined {
   const match = /^(\[[0-9a-fA-F:.]*\]|[^:\s[\]]*)(?::\d{1,5})?$/u.exec(host);

@@ -32,7 +32,8 @@ interface Parts {
 /** All that was asked for was refused: the call fails. Some of it: the refusals stand among the files. */
 function checked(outcome: HookOutcome): HookOutcome {
   const [refusal] = outcome.refusals;
-  if (refusal !== undefined && outcome.refusals.length === outcome.files.length) throw asContractError(refusal);
+  const configured = outcome.files.filter(({ agentType }) => agentType !== "");
+  if (refusal !== undefined && outcome.refusals.length === configured.length) throw asContractError(refusal);
   return outcome;
 }
 
@@ -61,10 +62,14 @@ export function hookService({ adapters, targets, places, now }: Parts): ServiceI
       throw new ContractError(ErrorCode.E_TARGET_NOT_FOUND, `no target is named ${target.slice(0, 64)}`);
     }
     if (monitor.target.kind !== "local") {
-      throw new ContractError(ErrorCode.E_UNIMPLEMENTED, "hooks of ssh targets are not served by this version");
+      throw new ContractError(
+        ErrorCode.E_UNIMPLEMENTED,
+        "hooks of ssh targets are not served by this version",
+      );
     }
     const home = scope?.home ?? "";
-    if (!isAbsolute(home) || home.includes("\0")) throw invalidArgument("scope.home", "must be an absolute path");
+    if (!isAbsolute(home) || home.includes("\0"))
+      throw invalidArgument("scope.home", "must be an absolute path");
     const agents = scope?.agents ?? [];
     for (const agent of agents) {
       if (!plans.some(({ agentType }) => agentType === agent)) {

@@ -55,7 +55,10 @@ export class Ingestor {
       const prepared = prepare(envelope, { ...this.parts.intake, spooledAt });
       if (prepared.kind === "event") return prepared;
       const reason = "not a signal of an agent in a pane";
-      return this.#refused(envelope, create(IngestResultSchema, { eventId, status: IngestStatus.DROPPED, reason }));
+      return this.#refused(
+        envelope,
+        create(IngestResultSchema, { eventId, status: IngestStatus.DROPPED, reason }),
+      );
     } catch (error) {
       if (!(error instanceof ContractError)) throw error;
       const { code, message } = error;
@@ -76,7 +79,11 @@ export class Ingestor {
 function outcomeResult(eventId: string, outcome: Outcome): IngestResult {
   switch (outcome.kind) {
     case "accepted":
-      return create(IngestResultSchema, { eventId, status: IngestStatus.ACCEPTED, runtimeId: outcome.runtimeId });
+      return create(IngestResultSchema, {
+        eventId,
+        status: IngestStatus.ACCEPTED,
+        runtimeId: outcome.runtimeId,
+      });
     case "duplicate":
       return create(IngestResultSchema, { eventId, status: IngestStatus.DUPLICATE });
     case "pending":

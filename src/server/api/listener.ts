@@ -1,8 +1,11 @@
-import { chmodSync, renameSync, statSync, unlinkSync } from "node:fs";
-import http, { type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
-import http2, { type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
+import http, { type RequestListener } from "node:http";
+import http2, { type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
+import { ContractError } from "../contract-error.js";
+import { answerError, type Request, type Response } from "./error-answer.js";
 import { admit } from "./guard.js";
+import { publishSocket } from "./socket-file.js";
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 const PREFACE_MS = 5_000;
@@ -10,11 +13,11 @@ const HEADERS_MS = 10_000;
 /** Streams are open for days; a request's own body is not. */
 const REQUEST_MS = 60_000;
 const MAX_CONNECTIONS = 2_048;
+const MAX_STREAMS = 1_024;
+/** How often a draining server closes the connections that have become idle. */
+const DRAIN_LOOK_MS = 25;
 
-export type Handler = (
-  request: IncomingMessage | Http2ServerRequest,
-  response: ServerResponse | Http2ServerResponse,
-) => void;
+export type Handler = (request: Request, response: Response) => void;
 
 export interface Listener {
   /** Stops accepting; resolves when all connections are closed, by force after `drainMs`. */
@@ -22,15 +25,18 @@ export interface Listener {
 }
 
 /**
- * Serves HTTP/1.1 and cleartext HTTP/2 on one Unix socket. The socket is bound under a name of its own, made 0600, and
- * renamed into place, so that it is never open to others; a stale one is replaced in the same step. The caller holds the
- * instance lock. Rejects with what listening throws.
+ * Serves HTTP/1.1 and cleartext HTTP/2 on one Unix socket; see publishSocket for the file. The caller holds the instance
+ * lock. Rejects with what listening throws.
  */
-export async function listen(path: string, handler: Handler, onError: (error: unknown) => void): Promise<Listener> {
+export async function listen(
+  path: string,
+  handler: Handler,
+  onError: (error: unknown) => void,
+): Promise<Listener> {
   const guarded: Handler = (request, response) => {
     const admission = admit(request.headers, path);
     if (admission.kind === "refused") {
-      refuse(response, 401, admission.message);
+      answerError(request, response, new ContractError(ErrorCode.E_UNAUTHENTICATED, admission.message));
       return;
     }
     normalizeHost(request);
@@ -38,16 +44,26 @@ export async function listen(path: string, handler: Handler, onError: (error: un
       handler(request, response);
     } catch (error) {
       onError(error);
-      refuse(response, 400, "the request cannot be understood");
+      answerError(
+        request,
+        response,
+        new ContractError(ErrorCode.E_INVALID_ARGUMENT, "the request cannot be understood"),
+      );
     }
   };
   // Sound: both servers' requests and responses are members of the handler's unions.
   const h1 = http.createServer(
-    { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: 5_000, requireHostHeader: false },
+    {
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      connectionsCheckingInterval: 5_000,
+      requireHostHeader: false,
+    },
     guarded as RequestListener,
   );
-  const h2 = http2.createServer({}, guarded);
+  const h2 = http2.createServer({ settings: { maxConcurrentStreams: MAX_STREAMS } }, guarded);
   const sockets = new Set<Socket>();
+  const undecided = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   h2.on("session", (session) => {
     sessions.add(session);
@@ -64,49 +80,59 @@ export async function listen(path: string, handler: Handler, onError: (error: un
   // Node's own listener keeps its header timeouts only if the server that listens is the one that it belongs to.
   const serveHttp1 = h1.listeners("connection");
   h1.removeAllListeners("connection");
-  h1.on("connection", (socket: Socket) => {
+  const accept = (socket: Socket): void => {
     sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
+    undecided.add(socket);
+    socket.on("close", () => {
+      sockets.delete(socket);
+      undecided.delete(socket);
+    });
     socket.on("error", () => socket.destroy());
     sniff(socket, (isHttp2) => {
+      undecided.delete(socket);
       if (isHttp2) h2.emit("connection", socket);
       else for (const serve of serveHttp1) serve.call(h1, socket);
     });
-  });
-
-  const bound = `${path}.${process.pid}.tmp`;
-  await new Promise<void>((resolve, reject) => {
-    h1.once("error", reject);
-    h1.listen(bound, resolve);
-  });
+  };
+  h1.on("connection", accept);
+  const file = await publishSocket(path, h1, accept, onError);
   h1.on("error", onError);
-  chmodSync(bound, 0o600);
-  renameSync(bound, path);
-  const inode = statSync(path).ino;
 
   return {
     close: async (drainMs) => {
-      // While the lock is held nobody else can have bound here, but a person may have removed the file.
-      if (statSync(path, { throwIfNoEntry: false })?.ino === inode) unlinkSync(path);
+      file.remove();
       const closed = new Promise<void>((resolve) => {
         h1.close(() => resolve());
       });
-      h1.closeIdleConnections();
+      for (const socket of undecided) socket.destroy();
       for (const session of sessions) session.close();
+      // A connection is kept alive after its last answer; nobody will ask on it again.
+      const look = setInterval(() => h1.closeIdleConnections(), DRAIN_LOOK_MS);
       const force = setTimeout(() => {
         for (const session of sessions) session.destroy();
         for (const socket of sockets) socket.destroy();
       }, drainMs);
-      await closed;
+      await Promise.all([closed, file.closed(), ...[...sockets].map(ended)]);
+      clearInterval(look);
       clearTimeout(force);
     },
   };
 }
 
+function ended(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) resolve();
+    else socket.once("close", () => resolve());
+  });
+}
+
 /** Tells HTTP/2 by its preface, byte by byte if need be, and puts what it read back once. */
 function sniff(socket: Socket, decided: (isHttp2: boolean) => void): void {
   let read: Buffer = Buffer.alloc(0);
-  const timer = setTimeout(() => socket.destroy(), PREFACE_MS);
+  const giveUp = (): void => {
+    socket.destroy();
+  };
+  const timer = setTimeout(giveUp, PREFACE_MS);
   const onReadable = (): void => {
     const chunk: unknown = socket.read();
     if (!Buffer.isBuffer(chunk)) return;
@@ -115,25 +141,18 @@ function sniff(socket: Socket, decided: (isHttp2: boolean) => void): void {
     const same = read.subarray(0, compared).equals(PREFACE.subarray(0, compared));
     if (same && compared < PREFACE.length) return;
     socket.off("readable", onReadable);
+    socket.off("end", giveUp);
     clearTimeout(timer);
     socket.unshift(read);
     decided(same);
   };
   socket.on("readable", onReadable);
+  // Whoever only looked whether somebody listens has gone again.
+  socket.once("end", giveUp);
   socket.once("close", () => clearTimeout(timer));
 }
 
-function normalizeHost(request: IncomingMessage | Http2ServerRequest): void {
+function normalizeHost(request: Request): void {
   if (request.headers[":authority"] !== undefined) request.headers[":authority"] = "localhost";
   request.headers.host = "localhost";
-}
-
-function refuse(response: ServerResponse | Http2ServerResponse, status: number, message: string): void {
-  if (response.headersSent) {
-    response.end();
-    return;
-  }
-  response.statusCode = status;
-  response.setHeader("content-type", "application/json");
-  response.end(JSON.stringify({ code: status === 401 ? "unauthenticated" : "invalid_argument", message }));
 }

@@ -1,11 +1,22 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { toJsonString } from "@bufbuild/protobuf";
-import { ConnectError, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { GetHealthResponseSchema } from "../../../gen/agtmux/v1/daemon_pb.js";
-import type { GetHealthResponse } from "../../../gen/agtmux/v1/daemon_pb.js";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  type Interceptor,
+} from "@connectrpc/connect";
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
+import { type GetHealthResponse, GetHealthResponseSchema } from "../../../gen/agtmux/v1/daemon_pb.js";
+import { ContractError } from "../contract-error.js";
 import type { Logger } from "../log.js";
+import { answerError, type Request, type Response, withDetails } from "./error-answer.js";
 import { completed, connectError, contractError } from "./errors.js";
 import type { Handler } from "./listener.js";
 
@@ -16,9 +27,6 @@ export interface RouteOptions {
   /** Serves GET /v1/health when given. */
   readonly health?: (() => GetHealthResponse) | undefined;
 }
-
-type Request = IncomingMessage | Http2ServerRequest;
-type Response = ServerResponse | Http2ServerResponse;
 
 /** Every error that leaves the daemon has its code and typed detail; see errors.ts. */
 function errorInterceptor(log: Logger): Interceptor {
@@ -42,33 +50,48 @@ function errorInterceptor(log: Logger): Interceptor {
   };
 }
 
-function answer(response: Response, status: number, body: string): void {
-  response.statusCode = status;
-  response.setHeader("content-type", "application/json");
-  response.end(body);
-}
-
 /** The request handler of one socket: Connect, gRPC and gRPC-Web of the given services, and /v1/health. */
 export function requestHandler({ routes, maxRequestBytes, log, health }: RouteOptions): Handler {
-  const rpc = connectNodeAdapter({
-    routes,
+  const router = createConnectRouter({
     interceptors: [errorInterceptor(log)],
     readMaxBytes: maxRequestBytes,
-    // Sound below: the adapter hands on the very response that it was given.
-    fallback: (_request, response) => {
-      answer(response as Response, 404, JSON.stringify({ code: "unimplemented", message: "no such method" }));
-    },
+    acceptCompression: [compressionGzip, compressionBrotli],
   });
-  return (request: Request, response: Response) => {
-    const [path] = (request.url ?? "").split("?", 1);
+  routes(router);
+  const methods = new Map(router.handlers.map((handler) => [handler.requestPath, withDetails(handler)]));
+
+  const call = async (method: ReturnType<typeof withDetails>, request: Request, response: Response) => {
+    try {
+      const answer = await method(universalRequestFromNodeRequest(request, response, undefined, undefined));
+      await universalResponseToNodeResponse(answer, response);
+    } catch (error) {
+      // The client has gone; there is nobody to tell.
+      if (ConnectError.from(error).code !== Code.Aborted)
+        log.warn({ error: String(error) }, "an answer was not sent");
+      request.destroy();
+    }
+  };
+
+  return (request, response) => {
+    const [path = ""] = (request.url ?? "").split("?", 1);
     if (path === "/v1/health" && health !== undefined) {
-      if (request.method !== "GET" && request.method !== "HEAD") {
-        answer(response, 405, JSON.stringify({ code: "invalid_argument", message: "only GET" }));
-        return;
-      }
-      answer(response, 200, toJsonString(GetHealthResponseSchema, health(), { alwaysEmitImplicit: true }));
+      answerHealth(request, response, health);
       return;
     }
-    rpc(request, response);
+    const method = methods.get(path);
+    if (method === undefined) {
+      answerError(request, response, new ContractError(ErrorCode.E_UNIMPLEMENTED, "no such method"));
+      return;
+    }
+    void call(method, request, response);
   };
+}
+
+function answerHealth(request: Request, response: Response, health: () => GetHealthResponse): void {
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    answerError(request, response, new ContractError(ErrorCode.E_INVALID_ARGUMENT, "only GET"));
+    return;
+  }
+  response.setHeader("content-type", "application/json");
+  response.end(toJsonString(GetHealthResponseSchema, health(), { alwaysEmitImplicit: true }));
 }

@@ -41,7 +41,8 @@ export function stateService({ hub, store, explainer, now }: Parts): ServiceImpl
   const ended = (request: ListPanesRequest): Pane[] => {
     if (request.endedWithin === undefined) return [];
     const ms = durationMs(request.endedWithin);
-    if (!(ms > 0 && ms <= MAX_ENDED_MS)) throw invalidArgument("ended_within", "must be more than 0 and at most 14 days");
+    if (!(ms > 0 && ms <= MAX_ENDED_MS))
+      throw invalidArgument("ended_within", "must be more than 0 and at most 14 days");
     return store.runtimes
       .endedSince(now() - ms * 1_000)
       .map((record) => endedPane(record, store.states.find(record.runtimeId)));

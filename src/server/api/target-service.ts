@@ -44,7 +44,8 @@ export function targetService(targets: TargetManager, now: () => Micros): Servic
   return {
     async addTarget(request) {
       const { name, kind, sshTarget, tmuxSocket } = request;
-      if (kind !== TargetKind.LOCAL && kind !== TargetKind.SSH) throw invalidArgument("kind", "must be LOCAL or SSH");
+      if (kind !== TargetKind.LOCAL && kind !== TargetKind.SSH)
+        throw invalidArgument("kind", "must be LOCAL or SSH");
       const monitor = await targets.add({
         targetId: name,
         kind: kind === TargetKind.LOCAL ? "local" : "ssh",

@@ -64,7 +64,8 @@ function fits(hints: BindingHints, candidate: BindingCandidate, bindWindow: Micr
   if (hints.agentType !== candidate.agentType || !hints.targetIds.includes(candidate.targetId)) return false;
   if (hints.runtimeId !== undefined && hints.runtimeId !== candidate.runtimeId) return false;
   if (hints.pane !== undefined && !fitsPane(hints.pane, candidate)) return false;
-  if (hints.startHint !== undefined && Math.abs(candidate.startedAt - hints.startHint) > bindWindow) return false;
+  if (hints.startHint !== undefined && Math.abs(candidate.startedAt - hints.startHint) > bindWindow)
+    return false;
   const named = [...(hints.pid === undefined ? [] : [hints.pid]), ...hints.parentPids];
   const proven = named.some((pid) => candidate.pids.includes(pid));
   if (hints.pid !== undefined && !proven) return false;

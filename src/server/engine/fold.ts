@@ -144,7 +144,15 @@ function own(
   channel: string,
   override: Override,
 ): Omit<Status, "since"> {
-  return { state: "unknown", reason, confidence, source, channel, eventId: override.eventId, at: override.at };
+  return {
+    state: "unknown",
+    reason,
+    confidence,
+    source,
+    channel,
+    eventId: override.eventId,
+    at: override.at,
+  };
 }
 
 function settle<M>(fold: Fold<M>, at: Micros, reducer: Reducer<M>): Fold<M> {

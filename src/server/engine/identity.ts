@@ -41,7 +41,10 @@ export function bootId(serverPid: number, startTime: number): string {
 }
 
 /** Names a dialog of a runtime; undefined until its text has been read. */
-export function promptId(runtime: string, dialog: { episode: number; digest?: string | undefined }): string | undefined {
+export function promptId(
+  runtime: string,
+  dialog: { episode: number; digest?: string | undefined },
+): string | undefined {
   if (dialog.digest === undefined) return undefined;
   return digestWords([runtime, String(dialog.episode), dialog.digest]).slice(0, 32);
 }

@@ -50,7 +50,10 @@ function same(seen: SeenAgent, occupant: SeenAgent): boolean {
  * What to do about one pane. A pane that is gone is `sighting === undefined`. Nothing but host boot id, pid and raw
  * start value is compared to tell whether a process is the same (docs/spec.md section 3).
  */
-export function decideOccupancy(occupant: Occupant | undefined, sighting: PaneSighting | undefined): Decision {
+export function decideOccupancy(
+  occupant: Occupant | undefined,
+  sighting: PaneSighting | undefined,
+): Decision {
   if (sighting === undefined) {
     return occupant === undefined ? { kind: "nothing" } : { kind: "end", reason: "pane_gone" };
   }

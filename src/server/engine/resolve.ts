@@ -42,7 +42,8 @@ export function resolve(candidates: readonly Candidate[]): Judged[] {
   const [winner] = standing;
   const judged = standing.map((candidate): Judged => {
     if (candidate === winner) {
-      const verdict = candidates.length === 1 ? "the only candidate" : "decides: nothing later is as reliable";
+      const verdict =
+        candidates.length === 1 ? "the only candidate" : "decides: nothing later is as reliable";
       return { candidate, decisive: true, verdict };
     }
     return { candidate, decisive: false, verdict: `yields to ${winner?.state ?? "nothing"} by precedence` };

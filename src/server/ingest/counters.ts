@@ -27,7 +27,11 @@ const MAX_CHANNELS = 256;
 export class Counters {
   #channels = new Map<string, ChannelCounts>();
 
-  count(event: Counted, outcome: "accepted" | "duplicate" | "pending" | "dropped" | "rejected", at: Micros): void {
+  count(
+    event: Counted,
+    outcome: "accepted" | "duplicate" | "pending" | "dropped" | "rejected",
+    at: Micros,
+  ): void {
     const counts = this.#of(event);
     if (outcome === "accepted") {
       counts.accepted += 1;

@@ -69,7 +69,8 @@ export function prepare(envelope: EventEnvelope, intake: Intake): Prepared {
   const eventId = envelope.eventId.toLowerCase();
   if (!UUID.test(eventId)) throw invalidArgument("event_id", "must be a UUID");
   const eventType = word("event_type", envelope.eventType, 128, true);
-  if (!AGENT_TYPE.test(envelope.agentType)) throw invalidArgument("agent_type", "must match [a-z0-9_-]{1,32}");
+  if (!AGENT_TYPE.test(envelope.agentType))
+    throw invalidArgument("agent_type", "must match [a-z0-9_-]{1,32}");
   const adapter = intake.adapter(envelope.agentType);
   if (adapter === undefined) throw invalidArgument("agent_type", "no adapter has that name");
   const source = SOURCES[envelope.source];
@@ -134,7 +135,12 @@ function bindingHints(
   const agentSessionId =
     cleanLine(envelope.agentSessionId, 128) || cleanLine(normalized.agentSessionId ?? "", 128) || undefined;
   const cwd = cleanLine(envelope.cwd, 4096) || cleanLine(normalized.cwd ?? "", 4096) || undefined;
-  if (envelope.runtimeId === "" && envelope.paneId === "" && agentSessionId === undefined && parentPids.length === 0) {
+  if (
+    envelope.runtimeId === "" &&
+    envelope.paneId === "" &&
+    agentSessionId === undefined &&
+    parentPids.length === 0
+  ) {
     throw invalidArgument("runtime_id", "one of runtime_id, pane_id and agent_session_id is required");
   }
   const pane = envelope.paneId === "" || adapter.paneIdUnreliable ? undefined : envelope.paneId;
@@ -148,6 +154,8 @@ function bindingHints(
     pid: envelope.pid === undefined ? undefined : pid("pid", envelope.pid),
     parentPids: intake.ancestors(adapter, parentPids),
     startHint:
-      envelope.startHintUnixNs === undefined ? undefined : micros("start_hint_unix_ns", envelope.startHintUnixNs),
+      envelope.startHintUnixNs === undefined
+        ? undefined
+        : micros("start_hint_unix_ns", envelope.startHintUnixNs),
   };
 }

@@ -7,7 +7,14 @@ import type { EventRecord } from "../store/event-store.js";
 import type { Ending, RuntimeRecord } from "../store/runtime-store.js";
 import type { Store } from "../store/store.js";
 import { Counters } from "./counters.js";
-import { foldIn, foldStored, freshRuntime, type LiveRuntime, nextState, reducerName } from "./live-runtime.js";
+import {
+  foldIn,
+  foldStored,
+  freshRuntime,
+  type LiveRuntime,
+  nextState,
+  reducerName,
+} from "./live-runtime.js";
 import type { PreparedEvent } from "./prepared-event.js";
 
 export interface JournalSettings {
@@ -114,7 +121,9 @@ export class Journal {
     const before = this.#runtimes;
     this.#runtimes = this.#staged;
     this.#staged = undefined;
-    const touched = [...this.#runtimes.values()].filter((runtime) => before.get(runtime.record.runtimeId) !== runtime);
+    const touched = [...this.#runtimes.values()].filter(
+      (runtime) => before.get(runtime.record.runtimeId) !== runtime,
+    );
     const commit: Commit = { touched, ended: this.#ended, events: this.#events };
     if (touched.length + commit.ended.length + commit.events.length > 0) {
       for (const listener of this.#listeners) listener(commit);
@@ -152,7 +161,8 @@ export class Journal {
     const { record } = runtime;
     const moved =
       record.session !== facts.session || record.windowId !== facts.windowId || record.cwd !== facts.cwd;
-    const samePids = facts.pids.length === runtime.pids.length && facts.pids.every((pid, i) => runtime.pids[i] === pid);
+    const samePids =
+      facts.pids.length === runtime.pids.length && facts.pids.every((pid, i) => runtime.pids[i] === pid);
     if (!moved && samePids) return;
     if (moved) this.store.runtimes.setPlace(runtimeId, facts);
     const { session, windowId, cwd } = facts;
@@ -305,6 +315,7 @@ export class Journal {
 }
 
 function lastSign(runtime: LiveRuntime, event: EventRecord): Micros {
-  const daemons = event.source === "reconciler" || event.source === "action" || event.transition === undefined;
+  const daemons =
+    event.source === "reconciler" || event.source === "action" || event.transition === undefined;
   return daemons ? runtime.lastSign : Math.max(runtime.lastSign, event.effectiveTime);
 }

@@ -61,18 +61,16 @@ export function foldStored(
     const start = emptyFold(adapter.reducer, startMicros(record));
     return refold(start, store.events.foldable(record.runtimeId), adapter.reducer);
   }
-  const events = store.events
-    .foldable(record.runtimeId, checkpoint.at)
-    .filter(
-      (event) =>
-        compareOrder(last, {
-          time: event.effectiveTime,
-          source: event.source,
-          channel: event.channel,
-          seq: 0,
-          eventId: event.eventId,
-        }) < 0,
-    );
+  const events = store.events.foldable(record.runtimeId, checkpoint.at).filter(
+    (event) =>
+      compareOrder(last, {
+        time: event.effectiveTime,
+        source: event.source,
+        channel: event.channel,
+        seq: 0,
+        eventId: event.eventId,
+      }) < 0,
+  );
   return refold(checkpoint.fold, events, adapter.reducer);
 }
 

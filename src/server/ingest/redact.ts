@@ -23,7 +23,12 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2
 
 /** Bounds and cleans one line of hostile text: well-formed, no control, bidi or zero-width characters. */
 export function cleanLine(text: string, maxChars: number): string {
-  return text.slice(0, maxChars * 4).toWellFormed().replace(CONTROL, "").slice(0, maxChars).toWellFormed();
+  return text
+    .slice(0, maxChars * 4)
+    .toWellFormed()
+    .replace(CONTROL, "")
+    .slice(0, maxChars)
+    .toWellFormed();
 }
 
 export function looksSecret(text: string): boolean {
@@ -42,6 +47,8 @@ export function redact(transition: Transition): Transition {
   if (attributes.length === 0) return { kind: cleanLine(transition.kind, 64) };
   return {
     kind: cleanLine(transition.kind, 64),
-    attributes: Object.fromEntries(attributes.map(([name, value]) => [cleanLine(name, 64), redactValue(value)])),
+    attributes: Object.fromEntries(
+      attributes.map(([name, value]) => [cleanLine(name, 64), redactValue(value)]),
+    ),
   };
 }

@@ -50,6 +50,7 @@ export class SpoolFeed {
   async #drain(): Promise<void> {
     for (;;) {
       const files = await readSpool(this.dir, { maxFiles: FILES_AT_ONCE, maxBytes: BYTES_AT_ONCE });
+      let taken = 0;
       for (const file of files) {
         if (file.error !== undefined) {
           this.log.warn({ file: file.name, reason: file.error }, "a spool file was set aside");
@@ -57,12 +58,15 @@ export class SpoolFeed {
         }
         await this.ingest(file.envelopes, file.mtimeMicros);
         await removeSpooled(file.path);
+        taken += 1;
       }
-      if (files.length < FILES_AT_ONCE) break;
+      // A file that cannot even be set aside comes again with every reading.
+      if (files.length < FILES_AT_ONCE || taken === 0) break;
     }
     if (performance.now() - this.#prunedAt < PRUNE_EVERY_MS) return;
     this.#prunedAt = performance.now();
     const pruned = await pruneSpool(this.dir, this.now());
-    if (pruned.tooOld + pruned.tooMany > 0) this.log.warn({ ...pruned }, "spool files over age or size were deleted");
+    if (pruned.tooOld + pruned.tooMany > 0)
+      this.log.warn({ ...pruned }, "spool files over age or size were deleted");
   }
 }

@@ -22,7 +22,8 @@ function open(path: string): Database {
     db.pragma("synchronous = FULL");
     db.pragma("foreign_keys = ON");
     const check = db.pragma("quick_check(1)", { simple: true });
-    if (check !== "ok") throw new SqliteDatabase.SqliteError(`quick_check: ${String(check)}`, "SQLITE_CORRUPT");
+    if (check !== "ok")
+      throw new SqliteDatabase.SqliteError(`quick_check: ${String(check)}`, "SQLITE_CORRUPT");
     migrate(db);
     return db;
   } catch (error) {

@@ -81,7 +81,9 @@ export class EventStore {
          source_seq, event_time, effective_time, ingested_at, spooled, late, transition, action_id)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
     );
-    this.#known = db.prepare<[string], { runtime_id: string }>("SELECT runtime_id FROM events WHERE event_id = ?");
+    this.#known = db.prepare<[string], { runtime_id: string }>(
+      "SELECT runtime_id FROM events WHERE event_id = ?",
+    );
     this.#ofRuntime = db.prepare<[string, number], Row>(
       "SELECT * FROM events WHERE runtime_id = ? AND effective_time >= ? AND late = 0 ORDER BY effective_time",
     );

@@ -41,7 +41,9 @@ export class InboxStore {
       "SELECT * FROM event_inbox WHERE status = 'pending_bind' ORDER BY ingested_at, event_id",
     );
     this.#settle = db.prepare("UPDATE event_inbox SET status = ?, reason = ?, event = '' WHERE event_id = ?");
-    this.#known = db.prepare<[string], { status: string }>("SELECT status FROM event_inbox WHERE event_id = ?");
+    this.#known = db.prepare<[string], { status: string }>(
+      "SELECT status FROM event_inbox WHERE event_id = ?",
+    );
   }
 
   /** False if the event, or one with its key, is there already. `reason` is for dropped ones. */

@@ -38,7 +38,8 @@ export function migrate(db: Database, target: number = SCHEMA_VERSION): void {
     if (migration.version > found && migration.version <= target) step(db, migration.up, migration.version);
   }
   for (const migration of [...MIGRATIONS].reverse()) {
-    if (migration.version <= found && migration.version > target) step(db, migration.down, migration.version - 1);
+    if (migration.version <= found && migration.version > target)
+      step(db, migration.down, migration.version - 1);
   }
 }
 

@@ -119,7 +119,10 @@ export class RuntimeStore {
   }
 
   /** Raises the pane's epoch, which is never reset, and returns it. */
-  nextEpoch(pane: { targetId: string; paneId: string; bootId: string; panePid: number }, now: Micros): number {
+  nextEpoch(
+    pane: { targetId: string; paneId: string; bootId: string; panePid: number },
+    now: Micros,
+  ): number {
     const row = this.#epoch.get(pane.targetId, pane.paneId, pane.bootId, pane.panePid, now);
     if (row === undefined) throw new Error("an upsert with RETURNING gave no row");
     return row.epoch;

@@ -102,7 +102,15 @@ export class TargetManager {
     }
     const monitor = this.#monitor(record);
     await monitor.refresh();
-    return monitor;
+    const twin = this.list().find((other) => other !== monitor && watchesSame(other, monitor));
+    if (twin === undefined) return monitor;
+    // Two targets of one server would show every agent twice, and no hook could tell which one it belongs to.
+    await this.remove(record.targetId);
+    throw new ContractError(
+      ErrorCode.E_TARGET_EXISTS,
+      `target ${twin.target.targetId} already watches the tmux server at ${monitor.socketPath}`,
+      { target: twin.target.targetId },
+    );
   }
 
   /** Observes a target now. Throws ContractError E_TARGET_NOT_FOUND. */
@@ -160,4 +168,8 @@ export class TargetManager {
     monitor.start();
     return monitor;
   }
+}
+
+function watchesSame(a: TargetMonitor, b: TargetMonitor): boolean {
+  return a.target.kind === b.target.kind && a.socketPath !== "" && a.socketPath === b.socketPath;
 }

@@ -64,6 +64,7 @@ export class TargetMonitor {
   #health: Health = INITIAL_HEALTH;
   #socketPath = "";
   #unsupported: string | undefined;
+  #binaryChecked = false;
   #timer: NodeJS.Timeout | undefined;
   #pidTimer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
@@ -207,7 +208,7 @@ export class TargetMonitor {
   #anyBusy(): boolean {
     for (const runtime of this.#tracker.active().values()) {
       const { state } = runtime.state.status;
-      if (state !== "idle" && state !== "error") return true;
+      if (state === "running" || state === "waiting_approval" || state === "waiting_input") return true;
     }
     return false;
   }
@@ -238,6 +239,7 @@ export class TargetMonitor {
   }
 
   async #read(): Promise<Topology> {
+    if (await this.#binaryTooOld()) return EMPTY;
     const now = this.parts.now();
     const known = this.#topology;
     const cheap =
@@ -257,6 +259,17 @@ export class TargetMonitor {
       this.#lastChange = now;
     }
     return topology;
+  }
+
+  /** A tmux too old to be asked anything else still tells its version. Asked until it is new enough. */
+  async #binaryTooOld(): Promise<boolean> {
+    if (this.#binaryChecked) return false;
+    const { stdout } = await this.parts.executor.run(["-V"]);
+    const version = parseTmuxVersion(stdout.trim());
+    const tooOld = version !== undefined && !supportsTmux(version);
+    this.#unsupported = tooOld ? version.text : undefined;
+    this.#binaryChecked = !tooOld;
+    return tooOld;
   }
 
   #failed(error: unknown): void {

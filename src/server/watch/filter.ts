@@ -23,7 +23,8 @@ export interface Matcher {
 function words(field: string, values: readonly string[]): ReadonlySet<string> {
   if (values.length > MAX_WORDS) throw invalidArgument(field, `at most ${MAX_WORDS} values`);
   for (const value of values) {
-    if (value === "" || value.length > MAX_CHARS) throw invalidArgument(field, `1 to ${MAX_CHARS} characters each`);
+    if (value === "" || value.length > MAX_CHARS)
+      throw invalidArgument(field, `1 to ${MAX_CHARS} characters each`);
   }
   return new Set(values);
 }
@@ -66,7 +67,8 @@ export function matcher(filter: Filter | undefined): Matcher {
   return {
     targets,
     pane({ identity, alsoIn, agent }) {
-      if (!place({ target: identity?.target ?? "", sessions: [identity?.sessionName ?? "", ...alsoIn] })) return false;
+      if (!place({ target: identity?.target ?? "", sessions: [identity?.sessionName ?? "", ...alsoIn] }))
+        return false;
       if (agent === undefined) return plain && states.size === 0 && agents.size === 0 && wanted !== true;
       const state = stateName(agent.state) ?? "unknown";
       return (
@@ -76,11 +78,14 @@ export function matcher(filter: Filter | undefined): Matcher {
       );
     },
     window({ identity, rollup }) {
-      return place({ target: identity?.target ?? "", sessions: [identity?.sessionName ?? ""] }) && rolled(rollup);
+      return (
+        place({ target: identity?.target ?? "", sessions: [identity?.sessionName ?? ""] }) && rolled(rollup)
+      );
     },
     session({ identity, rollup }) {
-      return place({ target: identity?.target ?? "", sessions: [identity?.sessionName ?? ""] }) && rolled(rollup);
+      return (
+        place({ target: identity?.target ?? "", sessions: [identity?.sessionName ?? ""] }) && rolled(rollup)
+      );
     },
   };
 }
-

@@ -1,5 +1,5 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
+import { create, equals, type MessageInitShape } from "@bufbuild/protobuf";
+import { ErrorCode, type Summary, SummarySchema } from "../../../gen/agtmux/v1/common_pb.js";
 import {
   FilterSchema,
   type WatchRequest,
@@ -34,7 +34,7 @@ const NOTHING: ViewChange = { panes: [], windows: [], sessions: [] };
  */
 export class WatchHub {
   #targets: readonly TargetReach[] = [];
-  #wake: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #waiting = new Set<() => void>();
   #closed = false;
   #watchers = 0;
 
@@ -64,7 +64,9 @@ export class WatchHub {
   setTargets(targets: readonly TargetReach[]): void {
     const sorted = [...targets].sort((a, b) => (a.name < b.name ? -1 : 1));
     const shown = (list: readonly TargetReach[]): string =>
-      JSON.stringify(list.map(({ name, responded, error }) => [name, responded, error?.code, error?.message]));
+      JSON.stringify(
+        list.map(({ name, responded, error }) => [name, responded, error?.code, error?.message]),
+      );
     const changed = shown(sorted) !== shown(this.#targets);
     this.#targets = sorted;
     if (changed) this.#append(NOTHING);
@@ -107,46 +109,61 @@ export class WatchHub {
     const from = resume(request.cursor, stream.head.streamId, this.log.reach, this.log.head);
     if (from.kind === "expired") {
       if (request.strict) {
-        throw new ContractError(ErrorCode.E_CURSOR_EXPIRED, `the cursor cannot be continued: ${from.reason}`, {
-          reason: from.reason,
-        });
+        throw new ContractError(
+          ErrorCode.E_CURSOR_EXPIRED,
+          `the cursor cannot be continued: ${from.reason}`,
+          {
+            reason: from.reason,
+          },
+        );
       }
       yield stream.reset(from.reason, this.#targets);
       yield stream.snapshot(this.#targets);
       return;
     }
-    stream.continueFrom(from.sequence, this.#targets);
-    if (from.sequence === this.log.head) yield stream.bookmark(this.#targets);
+    stream.continueFrom(from.sequence);
+    // The first message comes at once, even if nothing after the cursor is this reader's business.
+    yield* stream.next(this.#targets) ?? [stream.bookmark(this.#targets)];
   }
 
   async *#follow(stream: Stream, signal: AbortSignal): AsyncGenerator<WatchResponse> {
+    const { bookmarkMs } = this.settings;
+    let quietSince = performance.now();
     while (!signal.aborted) {
-      const message = stream.next(this.#targets);
-      if (message !== undefined) {
-        yield* message;
+      const messages = stream.next(this.#targets);
+      if (messages !== undefined) {
+        yield* messages;
+        quietSince = performance.now();
         continue;
       }
       if (this.#closed) {
         yield stream.reset("shutdown", this.#targets);
         return;
       }
-      const quiet = await this.#waitForChange(signal);
-      if (quiet) yield stream.bookmark(this.#targets);
+      // What changed for others only does not count as news: this reader too must hear that the daemon lives.
+      const left = quietSince + bookmarkMs - performance.now();
+      if (left > 0) {
+        await this.#waitForChange(signal, left);
+        continue;
+      }
+      yield stream.bookmark(this.#targets);
+      quietSince = performance.now();
     }
   }
 
-  /** True if nothing came for as long as a bookmark is due. */
-  async #waitForChange(signal: AbortSignal): Promise<boolean> {
-    const wake = this.#wake.promise.then(() => false);
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => resolve(true), this.settings.bookmarkMs);
-    const aborted = (): void => resolve(false);
-    signal.addEventListener("abort", aborted, { once: true });
+  /** Resolves at the next change, when the reader goes, or after `timeoutMs`. */
+  async #waitForChange(signal: AbortSignal, timeoutMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, timeoutMs);
+    const gone = (): void => resolve();
+    signal.addEventListener("abort", gone, { once: true });
+    this.#waiting.add(resolve);
     try {
-      return await Promise.race([wake, promise]);
+      await promise;
     } finally {
+      signal.removeEventListener("abort", gone);
+      this.#waiting.delete(resolve);
       clearTimeout(timer);
-      signal.removeEventListener("abort", aborted);
     }
   }
 
@@ -156,9 +173,7 @@ export class WatchHub {
   }
 
   #ring(): void {
-    const rung = this.#wake;
-    this.#wake = Promise.withResolvers();
-    rung.resolve();
+    for (const wake of this.#waiting) wake();
   }
 }
 
@@ -173,6 +188,7 @@ class Stream {
   #sequence = 0;
   #summary = new RunningSummary();
   #reach: Reach | undefined;
+  #told: Summary | undefined;
 
   constructor(
     private readonly view: View,
@@ -201,11 +217,14 @@ class Stream {
   }
 
   /** Takes up a live cursor: the summary is today's, with everything after the cursor taken back. */
-  continueFrom(sequence: number, targets: readonly TargetReach[]): void {
+  continueFrom(sequence: number): void {
     for (const pane of this.view.panes()) if (this.matcher.pane(pane)) this.#summary.count(pane, 1);
     for (const entry of this.#entries(sequence, this.log.head)) this.#count(entry, -1);
     this.#sequence = sequence;
-    this.#reach = reach(this.log.after(sequence - 1)?.targets ?? targets, this.matcher.targets);
+    this.#told = this.#summary.message();
+    const then = this.log.after(sequence - 1)?.targets;
+    // What the oldest reader was told last is not known any more; the next entry is told then, whatever it is.
+    this.#reach = then === undefined ? undefined : reach(then, this.matcher.targets);
   }
 
   /** What to send next; undefined when the reader has everything. */
@@ -227,13 +246,19 @@ class Stream {
     if (last === undefined) return undefined;
     const changes = this.scope.changes(entries, this.matcher, timestamp(this.now()));
     const now = reach(last.targets, this.matcher.targets);
-    if (changes.length === 0 && this.#reach !== undefined && sameReach(now, this.#reach)) return undefined;
+    if (changes.length === 0 && this.#alreadyTold(now)) return undefined;
     return this.#message(WatchType.DELTA, last.targets, { changes, coalesced: entries.length > 1 }, last.at);
+  }
+
+  #alreadyTold(now: Reach): boolean {
+    if (this.#reach === undefined || this.#told === undefined) return false;
+    return sameReach(now, this.#reach) && equals(SummarySchema, this.#summary.message(), this.#told);
   }
 
   #count(entry: LogEntry, direction: 1 | -1): void {
     for (const { before, after } of entry.panes) {
-      if (before !== undefined && this.matcher.pane(before)) this.#summary.count(before, direction === 1 ? -1 : 1);
+      if (before !== undefined && this.matcher.pane(before))
+        this.#summary.count(before, direction === 1 ? -1 : 1);
       if (after !== undefined && this.matcher.pane(after)) this.#summary.count(after, direction);
     }
   }
@@ -255,6 +280,7 @@ class Stream {
     generatedAt: Micros = this.now(),
   ): WatchResponse {
     this.#reach = reach(targets, this.matcher.targets);
+    this.#told = this.#summary.message();
     return create(WatchResponseSchema, {
       schemaVersion: 1,
       generatedAt: timestamp(generatedAt),
@@ -265,7 +291,7 @@ class Stream {
       filter: this.head.filter,
       type,
       sequence: BigInt(this.#sequence),
-      summary: this.#summary.message(),
+      summary: this.#told,
       ...this.#reach,
       ...body,
     });

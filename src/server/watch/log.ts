@@ -17,9 +17,12 @@ export interface LogEntry extends ViewChange {
 
 function encodedBytes(change: ViewChange): number {
   let bytes = 64;
-  for (const { after } of change.panes) bytes += after === undefined ? 64 : toBinary(PaneSchema, after).length;
-  for (const { after } of change.windows) bytes += after === undefined ? 32 : toBinary(WindowSchema, after).length;
-  for (const { after } of change.sessions) bytes += after === undefined ? 32 : toBinary(SessionSchema, after).length;
+  for (const { after } of change.panes)
+    bytes += after === undefined ? 64 : toBinary(PaneSchema, after).length;
+  for (const { after } of change.windows)
+    bytes += after === undefined ? 32 : toBinary(WindowSchema, after).length;
+  for (const { after } of change.sessions)
+    bytes += after === undefined ? 32 : toBinary(SessionSchema, after).length;
   return bytes;
 }
 

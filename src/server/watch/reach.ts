@@ -34,7 +34,11 @@ export function reach(targets: readonly TargetReach[], wanted: ReadonlySet<strin
       }),
     ),
     ...unknown.map((name) =>
-      create(TargetErrorSchema, { target: name, code: ErrorCode.E_TARGET_NOT_FOUND, message: "no target has that name" }),
+      create(TargetErrorSchema, {
+        target: name,
+        code: ErrorCode.E_TARGET_NOT_FOUND,
+        message: "no target has that name",
+      }),
     ),
   ].sort((a, b) => (a.target < b.target ? -1 : 1));
   return {

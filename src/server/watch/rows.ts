@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import {
-  AgentState as WireState,
-  Confidence as WireConfidence,
   ObservationSchema,
   PaneIdentitySchema,
   SignalSource,
+  Confidence as WireConfidence,
+  AgentState as WireState,
 } from "../../../gen/agtmux/v1/common_pb.js";
 import {
   type AgentStatus,
@@ -64,12 +64,22 @@ export function timestamp(micros: Micros): Timestamp {
   });
 }
 
-/** Canonical ref of a pane; see docs/spec.md section 9. */
-export function paneRef(identity: { target: string; sessionName: string; windowId: string; paneId: string }): string {
-  const session = encodeURIComponent(identity.sessionName).replace(
+/** The session part of a canonical ref: everything but letters, digits and `-_.~` is percent-encoded UTF-8. */
+export function encodeSessionName(name: string): string {
+  return encodeURIComponent(name).replace(
     /[!'()*]/gu,
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
   );
+}
+
+/** Canonical ref of a pane; see docs/spec.md section 9. */
+export function paneRef(identity: {
+  target: string;
+  sessionName: string;
+  windowId: string;
+  paneId: string;
+}): string {
+  const session = encodeSessionName(identity.sessionName);
   return `pane:${identity.target}/${session}/${identity.windowId}/${identity.paneId}`;
 }
 
@@ -99,7 +109,9 @@ export function agentStatus(facts: AgentFacts): AgentStatus {
     promptId: state.promptId,
     promptText: state.promptId === "" ? "" : facts.promptText,
     startedAt: timestamp(Number(record.startedAtNs / 1_000n)),
-    ...(record.endedAt === undefined ? {} : { endedAt: timestamp(record.endedAt), endReason: record.endReason ?? "" }),
+    ...(record.endedAt === undefined
+      ? {}
+      : { endedAt: timestamp(record.endedAt), endReason: record.endReason ?? "" }),
     ...(record.exitStatus === undefined ? {} : { exitStatus: record.exitStatus }),
   });
 }

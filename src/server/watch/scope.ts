@@ -30,7 +30,9 @@ interface Rows<T> {
 
 /** The row as a message carries it: what pins a look is the message's own time. */
 export function observed(pane: Pane, observedAt: Timestamp): Pane {
-  return pane.observation === undefined ? pane : { ...pane, observation: { ...pane.observation, observedAt } };
+  return pane.observation === undefined
+    ? pane
+    : { ...pane, observation: { ...pane.observation, observedAt } };
 }
 
 const panes: Rows<Pane> = {
@@ -82,7 +84,10 @@ function scope<T>(rows: Rows<T>): Scope {
           if (row === undefined) continue;
           const key = rows.key(row);
           const first = merged.get(key);
-          merged.set(key, { before: first === undefined ? change.before : first.before, after: change.after });
+          merged.set(key, {
+            before: first === undefined ? change.before : first.before,
+            after: change.after,
+          });
         }
       }
       const made: WatchChange[] = [];

@@ -7,8 +7,8 @@ import {
   type Window,
   WindowSchema,
 } from "../../../gen/agtmux/v1/state_pb.js";
-import type { SessionRow } from "../tmux/topology-row.js";
 import type { Topology } from "../tmux/topology.js";
+import type { SessionRow } from "../tmux/topology-row.js";
 import { rollup } from "./rollup.js";
 import { type AgentFacts, paneRow } from "./rows.js";
 
@@ -47,7 +47,10 @@ function buildRows(target: string, topology: Topology, agentOf: AgentOf): Target
     byPaneId.set(row.paneId, paneRow(target, topology.bootId ?? "", row, agentOf(target, row.paneId)));
   }
   const windows = new Map<string, Window>();
-  const windowPanes = new Map<string, { name: string; index: number; session: string; id: string; panes: Pane[] }>();
+  const windowPanes = new Map<
+    string,
+    { name: string; index: number; session: string; id: string; panes: Pane[] }
+  >();
   const sessionPanes = new Map<string, Map<string, Pane>>();
   for (const link of topology.rows) {
     const pane = byPaneId.get(link.paneId);
@@ -76,7 +79,10 @@ function buildRows(target: string, topology: Topology, agentOf: AgentOf): Target
   }
   const sessions = new Map<string, Session>();
   for (const session of topology.sessions) {
-    sessions.set(session.sessionName, sessionRow(target, session, [...(sessionPanes.get(session.sessionId)?.values() ?? [])]));
+    sessions.set(
+      session.sessionName,
+      sessionRow(target, session, [...(sessionPanes.get(session.sessionId)?.values() ?? [])]),
+    );
   }
   const panes = new Map([...byPaneId.values()].map((pane) => [paneKey(pane), pane]));
   return { topology, panes, windows, sessions };
@@ -92,7 +98,11 @@ function sessionRow(target: string, session: SessionRow, panes: Pane[]): Session
   });
 }
 
-function diff<T>(before: ReadonlyMap<string, T>, after: Map<string, T>, same: (a: T, b: T) => boolean): RowChange<T>[] {
+function diff<T>(
+  before: ReadonlyMap<string, T>,
+  after: Map<string, T>,
+  same: (a: T, b: T) => boolean,
+): RowChange<T>[] {
   const changes: RowChange<T>[] = [];
   for (const [key, row] of before) if (!after.has(key)) changes.push({ before: row });
   for (const [key, row] of after) {

@@ -1,4 +1,11 @@
-import { AgentState, type AgentStatus, ChangeOp, type Pane, TargetKind, WatchType } from "../../../src/client/index.js";
+import {
+  AgentState,
+  type AgentStatus,
+  ChangeOp,
+  type Pane,
+  TargetKind,
+  WatchType,
+} from "../../../src/client/index.js";
 import { TestDaemon, type TestDaemonOptions } from "../../support/daemon.js";
 
 /** One state of one pane, and when its watcher heard of it. */
@@ -48,7 +55,12 @@ export class Observer {
    * Waits for the first report of one of `states` that was heard after `sinceMs`; or for the present state to be one
    * of them. Throws with the pane's history.
    */
-  async until(paneId: string, states: string | readonly string[], sinceMs: number, timeoutMs: number): Promise<Seen> {
+  async until(
+    paneId: string,
+    states: string | readonly string[],
+    sinceMs: number,
+    timeoutMs: number,
+  ): Promise<Seen> {
     const wanted = typeof states === "string" ? [states] : states;
     const deadline = Date.now() + timeoutMs;
     for (;;) {
@@ -56,7 +68,9 @@ export class Observer {
       if (found !== undefined) return found;
       const left = deadline - Date.now();
       if (left <= 0) {
-        throw new Error(`pane ${paneId} was not ${wanted.join(" or ")} within ${timeoutMs} ms:\n${this.tell(paneId, sinceMs)}`);
+        throw new Error(
+          `pane ${paneId} was not ${wanted.join(" or ")} within ${timeoutMs} ms:\n${this.tell(paneId, sinceMs)}`,
+        );
       }
       await this.#news(left);
     }

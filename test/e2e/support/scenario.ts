@@ -41,7 +41,10 @@ export class Scenario {
     const present = this.observer.history(paneId).findLast(({ atMs }) => atMs < action.atMs)?.state ?? "gone";
     const allowed = new Set([present, ...(step.between ?? []), state]);
     const wrong = before.filter((word) => !allowed.has(word));
-    expect(wrong, `${this.suite}, ${name}: states before ${state}\n${this.observer.tell(paneId, action.atMs)}`).toEqual([]);
+    expect(
+      wrong,
+      `${this.suite}, ${name}: states before ${state}\n${this.observer.tell(paneId, action.atMs)}`,
+    ).toEqual([]);
     if (step.reason !== undefined) expect(seen.reason, name).toBe(step.reason);
     const fromScreen = shownAt === undefined ? undefined : seen.atMs - shownAt;
     noteLag({ suite: this.suite, step: name, fromAction: seen.atMs - action.atMs, fromScreen });

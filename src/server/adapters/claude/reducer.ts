@@ -210,14 +210,19 @@ function joined(memory: ClaudeMemory): Claim | null {
     return end.state === "idle" ? { ...session, reason: end.reason } : end;
   }
   if (session.state === "running") return { ...session, reason: runningReason(memory, session) };
-  if (session.state === "waiting_approval" && memory.hook !== null && memory.hook.reason === "plan_approval") {
+  if (
+    session.state === "waiting_approval" &&
+    memory.hook !== null &&
+    memory.hook.reason === "plan_approval"
+  ) {
     return { ...session, reason: "plan_approval" };
   }
   return session;
 }
 
 function runningReason(memory: ClaudeMemory, session: Claim): string {
-  if (memory.hook?.reason === "background_agent" && memory.hook.at >= memory.busySince) return "background_agent";
+  if (memory.hook?.reason === "background_agent" && memory.hook.at >= memory.busySince)
+    return "background_agent";
   const retrying = memory.screen?.reason === "retrying" && memory.screen.at >= session.at;
   return retrying ? "retrying" : session.reason;
 }
@@ -226,7 +231,12 @@ function runningReason(memory: ClaudeMemory, session: Claim): string {
 function track(before: ClaudeMemory, after: ClaudeMemory): ClaudeMemory {
   const was = isWaiting(decider(before));
   const is = isWaiting(decider(after));
-  if (!was && is) return { ...after, episode: before.episode + 1, digest: after.digest === before.digest ? null : after.digest };
+  if (!was && is)
+    return {
+      ...after,
+      episode: before.episode + 1,
+      digest: after.digest === before.digest ? null : after.digest,
+    };
   if (was && !is) return { ...after, hookedEpisode: false, digest: null };
   return after;
 }
@@ -257,7 +267,8 @@ export const claudeReducer: Reducer<ClaudeMemory> = {
   candidates(memory) {
     const own = joined(memory);
     const candidates = own === null ? [] : [withDialog(memory, own)];
-    if (memory.screen !== null && screenCounts(memory, memory.screen)) candidates.push(withDialog(memory, memory.screen));
+    if (memory.screen !== null && screenCounts(memory, memory.screen))
+      candidates.push(withDialog(memory, memory.screen));
     return candidates;
   },
 };

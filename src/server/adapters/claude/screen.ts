@@ -1,8 +1,11 @@
 import type { ScreenPatterns } from "../screen-patterns.js";
 
+/** A prompt that was sent: what stands above it is of earlier turns. */
+const PROMPT = "^❯ ";
+
 /** What Claude Code's screen shows, measured with 2.1.330. First match wins. */
 export const CLAUDE_SCREEN: ScreenPatterns = {
-  version: "2.1.330-1",
+  version: "2.1.330-2",
   inputBox: { prompt: "^❯", top: "^─{20,}$" },
   rules: [
     {
@@ -71,7 +74,7 @@ export const CLAUDE_SCREEN: ScreenPatterns = {
       reason: "login",
       region: "tail",
       lines: 14,
-      all: ["Please run /login|Paste code here if prompted|Browser didn.t open\\?"],
+      all: ["Paste code here if prompted|Browser didn.t open\\?"],
       conclusive: false,
     },
     {
@@ -107,7 +110,9 @@ export const CLAUDE_SCREEN: ScreenPatterns = {
       reason: "interrupted",
       region: "above-input",
       lines: 4,
-      all: ["^\\s*⎿ {1,2}Interrupted · What should Claude do instead\\?"],
+      below: PROMPT,
+      // The second blank is a no-break space.
+      all: ["^\\s*⎿\\s+Interrupted · What should Claude do instead\\?"],
       conclusive: true,
     },
     {
@@ -116,6 +121,7 @@ export const CLAUDE_SCREEN: ScreenPatterns = {
       reason: "interrupted",
       region: "above-input",
       lines: 4,
+      below: PROMPT,
       all: ["^● (?:Declined to answer|User declined)"],
       conclusive: true,
     },
@@ -125,6 +131,7 @@ export const CLAUDE_SCREEN: ScreenPatterns = {
       reason: "api_error",
       region: "above-input",
       lines: 4,
+      below: PROMPT,
       all: ["^● (?:API Error|Please run /login)"],
       conclusive: true,
     },
@@ -135,6 +142,7 @@ export const CLAUDE_SCREEN: ScreenPatterns = {
       // A hint may stand between the turn's last line and the input box.
       region: "above-input",
       lines: 4,
+      below: PROMPT,
       all: ["^✻ .* · done \\d"],
       conclusive: true,
     },

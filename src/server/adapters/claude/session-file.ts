@@ -25,7 +25,8 @@ function parseSession(bytes: Uint8Array, view: RuntimeView): SessionFile | "torn
     return "torn";
   }
   // A file that a killed predecessor with the same pid left behind is not this process's.
-  if (field(parsed, "pid") !== view.agentPid || stringField(parsed, "procStart") !== view.startRaw) return undefined;
+  if (field(parsed, "pid") !== view.agentPid || stringField(parsed, "procStart") !== view.startRaw)
+    return undefined;
   const at = field(parsed, "statusUpdatedAt") ?? field(parsed, "updatedAt");
   const status = stringField(parsed, "status");
   if (status === "") return undefined; // for the first 0.3 s of a start
