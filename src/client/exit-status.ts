@@ -15,8 +15,11 @@ export const EXIT = {
 
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
-/** The one table from error code to exit status. */
-export const EXIT_STATUS: Readonly<Record<ErrorCode, ExitStatus>> = {
+/**
+ * The exit status of each error: a copy of what the options of ErrorCode say, proven equal by a test. Reading
+ * the options themselves would take the descriptor of descriptors, which no start of the CLI should pay for.
+ */
+const EXIT_STATUS: Readonly<Record<ErrorCode, ExitStatus>> = {
   [ErrorCode.E_UNSPECIFIED]: EXIT.internal,
   [ErrorCode.E_REF_INVALID]: EXIT.usage,
   [ErrorCode.E_REF_INVALID_ENCODING]: EXIT.usage,
@@ -31,16 +34,16 @@ export const EXIT_STATUS: Readonly<Record<ErrorCode, ExitStatus>> = {
   [ErrorCode.E_PID_UNAVAILABLE]: EXIT.refused,
   [ErrorCode.E_TARGET_UNREACHABLE]: EXIT.target,
   [ErrorCode.E_TARGET_NOT_FOUND]: EXIT.notFound,
-  [ErrorCode.E_TARGET_EXISTS]: EXIT.target,
+  [ErrorCode.E_TARGET_EXISTS]: EXIT.refused,
   [ErrorCode.E_TMUX_UNSUPPORTED]: EXIT.target,
   [ErrorCode.E_INVALID_ARGUMENT]: EXIT.usage,
   [ErrorCode.E_CONFIRMATION_REQUIRED]: EXIT.refused,
   [ErrorCode.E_UNAUTHENTICATED]: EXIT.daemon,
-  [ErrorCode.E_RESOURCE_EXHAUSTED]: EXIT.refused,
+  [ErrorCode.E_RESOURCE_EXHAUSTED]: EXIT.internal,
   [ErrorCode.E_TIMEOUT]: EXIT.timeout,
   [ErrorCode.E_CONFIG_INVALID]: EXIT.usage,
-  [ErrorCode.E_UNSUPPORTED]: EXIT.refused,
-  [ErrorCode.E_UNIMPLEMENTED]: EXIT.daemon,
+  [ErrorCode.E_UNSUPPORTED]: EXIT.usage,
+  [ErrorCode.E_UNIMPLEMENTED]: EXIT.internal,
   [ErrorCode.E_DAEMON_UNAVAILABLE]: EXIT.daemon,
   [ErrorCode.E_INTERNAL]: EXIT.internal,
 };

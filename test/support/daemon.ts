@@ -26,7 +26,10 @@ export async function eventually<T>(
 export interface TestDaemonOptions {
   /** Keeps a state directory over several daemon lives; the caller owns it. */
   readonly stateDir?: string;
-  readonly env?: Readonly<Record<string, string>>;
+  /** Set apart from the defaults; an undefined one is left out. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Where it is expected to serve, if the environment says so. */
+  readonly socketPath?: string;
 }
 
 /** The built daemon in a private state directory, with no tmux server of its own. */
@@ -47,7 +50,7 @@ export class TestDaemon {
   static async start(options: TestDaemonOptions = {}): Promise<TestDaemon> {
     const root = options.stateDir ?? mkdtempSync(join(tmpdir(), "agtmux-test-"));
     const stateDir = join(root, "state");
-    const socketPath = join(stateDir, "agtmuxd.sock");
+    const socketPath = options.socketPath ?? join(stateDir, "agtmuxd.sock");
     const { env, child } = TestDaemon.spawn(root, options.env);
     const daemon = new TestDaemon(root, stateDir, socketPath, child, options.stateDir === undefined);
     let stderr = "";
@@ -70,7 +73,7 @@ export class TestDaemon {
   /** Starts the program and waits for nothing. */
   static spawn(
     root: string,
-    extra: Readonly<Record<string, string>> = {},
+    extra: Readonly<Record<string, string | undefined>> = {},
   ): { env: NodeJS.ProcessEnv; child: ChildProcess } {
     const env: NodeJS.ProcessEnv = {
       PATH: process.env["PATH"] ?? "",
@@ -92,6 +95,22 @@ export class TestDaemon {
     return readdirSync(folder)
       .map((name) => readFileSync(join(folder, name), "utf8"))
       .join("");
+  }
+
+  /** Runs the program to its end; for starts that are refused or only say something. */
+  static async run(
+    root: string,
+    extra: Readonly<Record<string, string | undefined>> = {},
+  ): Promise<{ status: number | null; stderr: string }> {
+    const { child } = TestDaemon.spawn(root, extra);
+    let stderr = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    const late = setTimeout(() => child.kill("SIGKILL"), READY_MS);
+    const status = await new Promise<number | null>((resolve) => child.once("close", resolve));
+    clearTimeout(late);
+    return { status, stderr };
   }
 
   /** Ends it and waits until it is gone; returns its exit status, or the signal's name. */

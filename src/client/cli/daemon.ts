@@ -4,6 +4,7 @@ import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
 import { DaemonService, type GetHealthResponse } from "../../../gen/agtmux/v1/daemon_pb.js";
 import { pause } from "../backoff.js";
 import { AgtmuxError, toAgtmuxError } from "../errors.js";
+import { startDaemon } from "../spawn.js";
 import { VERSION } from "../version.js";
 import type { Context } from "./context.js";
 import { ageText } from "./durations.js";
@@ -122,7 +123,6 @@ async function start(context: Context): Promise<GetHealthResponse> {
     const message = "agtmuxd is not beside this program; reinstall, or run it by hand";
     throw new AgtmuxError(ErrorCode.E_DAEMON_UNAVAILABLE, message, { cause: "start_failed" });
   }
-  const { startDaemon } = await import("../spawn.js");
   await startDaemon({ env: io.env, daemonPath: io.daemonPath });
   return await context.client(DaemonService).getHealth({});
 }

@@ -1,21 +1,20 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import {
-  type Filter,
   type ListPanesResponse,
   type ListSessionsResponse,
   type ListWindowsResponse,
   SessionGrouping,
   StateService,
 } from "../../../gen/agtmux/v1/state_pb.js";
-import { toAgtmuxError, usageError } from "../errors.js";
+import { usageError } from "../errors.js";
 import type { Context } from "./context.js";
 import { parseDuration } from "./durations.js";
 import type { Io } from "./io.js";
 import { type JsonObject, panesJson, sessionsJson, windowsJson } from "./json.js";
-import { emptyLines, targetErrorLines } from "./notices.js";
+import { targetErrorLines } from "./notices.js";
 import { comparePanes, compareSessions, compareWindows } from "./order.js";
 import { paletteFor } from "./palette.js";
-import { printable, safeJson } from "./printable.js";
+import { safeJson } from "./printable.js";
 import { type FilterOptions, filterFrom, sortFrom } from "./read-options.js";
 import { paneTable, sessionTable, type TableView, windowTable } from "./tables.js";
 import { type Measure, measureFor } from "./text-width.js";
@@ -50,22 +49,6 @@ export async function tableView(io: Io, data: unknown): Promise<TableView> {
   return viewWith(io, await measureFor(data));
 }
 
-/** The lines for an empty list. Asks which targets there are, to tell why it is empty. */
-export async function explainEmpty(
-  context: Context,
-  what: string,
-  filter: Filter | undefined,
-): Promise<string[]> {
-  const { TargetService } = await import("../../../gen/agtmux/v1/target_pb.js");
-  try {
-    const { targets } = await context.client(TargetService).listTargets({});
-    return emptyLines(what, filter, targets);
-  } catch (thrown) {
-    // The list itself was answered; why it is empty is a help, not the answer.
-    return [...emptyLines(what, filter, []), `(targets: ${printable(toAgtmuxError(thrown).message)})`];
-  }
-}
-
 interface Rendering {
   readonly json: () => JsonObject;
   readonly table: (view: TableView) => string[];
@@ -88,7 +71,9 @@ async function print(
   }
   const view = await tableView(io, listing);
   const lines =
-    rendering.rows > 0 ? rendering.table(view) : await explainEmpty(context, rendering.what, listing.filter);
+    rendering.rows > 0
+      ? rendering.table(view)
+      : await (await import("./other-commands.js")).explainEmpty(context, rendering.what, listing.filter);
   const notices = targetErrorLines(listing.targetErrors, view.nowMs, view.palette, {
     ...view,
     width: undefined,

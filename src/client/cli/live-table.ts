@@ -1,6 +1,7 @@
 import type { WatchResponse } from "../../../gen/agtmux/v1/state_pb.js";
 import type { Context } from "./context.js";
-import { explainEmpty, viewWith } from "./list.js";
+import { explainEmpty } from "./empty.js";
+import { viewWith } from "./list.js";
 import { Screen } from "./screen.js";
 import { type Measure, measureFor, measureNarrow } from "./text-width.js";
 import type { WatchSink } from "./watch.js";

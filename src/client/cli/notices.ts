@@ -1,5 +1,5 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import type { TargetError } from "../../../gen/agtmux/v1/common_pb.js";
+import { type TargetError, TargetHealth } from "../../../gen/agtmux/v1/common_pb.js";
 import type { Filter } from "../../../gen/agtmux/v1/state_pb.js";
 import type { Target } from "../../../gen/agtmux/v1/target_pb.js";
 import { ageText } from "./durations.js";
@@ -33,6 +33,9 @@ function isNarrowed(filter: Filter | undefined): boolean {
 /** What to say instead of an empty table: why it is empty, and what to do next. */
 export function emptyLines(what: string, filter: Filter | undefined, targets: readonly Target[]): string[] {
   if (isNarrowed(filter)) return [`No ${what} matches the filter.`];
+  if (targets.length > 0 && targets.every((target) => target.health === TargetHealth.CONNECTING)) {
+    return ["No target has answered yet."];
+  }
   if (targets.length > 0 && targets.every((target) => target.healthReason === "tmux_not_found")) {
     return [
       "tmux is not installed, so there is nothing to watch. Install it first:",

@@ -5,6 +5,7 @@ import {
   WatchType,
 } from "../../../gen/agtmux/v1/state_pb.js";
 import type { Context } from "./context.js";
+import { explainEmpty } from "./empty.js";
 import { tableView } from "./list.js";
 import { printable } from "./printable.js";
 import { countsText, panePlace } from "./tables.js";
@@ -50,7 +51,9 @@ export class WatchLog implements WatchSink {
     this.#fold.apply(message);
     if (message.type === WatchType.SNAPSHOT) {
       const lines = tableLines(this.scope, this.#fold.view(), await tableView(io, message));
-      if (lines.length > 0) io.stdout.write(`${lines.join("\n")}\n`);
+      const shown =
+        lines.length > 0 ? lines : await explainEmpty(this.context, this.scope.slice(0, -1), message.filter);
+      io.stdout.write(`${shown.join("\n")}\n`);
     } else if (message.type === WatchType.DELTA) {
       const time = io.now().toISOString();
       for (const change of message.changes) io.stdout.write(`${time}  ${changeText(change)}\n`);

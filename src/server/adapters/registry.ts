@@ -1,8 +1,9 @@
 import { claudeAdapter } from "./claude/index.js";
+import { codexAdapter } from "./codex/index.js";
 import { type AnyAdapter, registered } from "./contract.js";
 
 /** Every adapter there is. Adding one touches its own folder and this list. */
-export const ADAPTERS: readonly AnyAdapter[] = [registered(claudeAdapter)];
+export const ADAPTERS: readonly AnyAdapter[] = [registered(claudeAdapter), registered(codexAdapter)];
 
 /** Looks adapters up by agent type. */
 export class AdapterRegistry {

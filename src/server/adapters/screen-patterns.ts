@@ -92,7 +92,9 @@ function inputBox(patterns: ScreenPatterns, lines: readonly string[]): number | 
 function region(rule: ScreenRule, lines: readonly string[], box: number | undefined): readonly string[] {
   const whole = wholeRegion(rule, lines, box);
   const { below } = rule;
-  return below === undefined ? whole : whole.slice(whole.findLastIndex((line) => pattern(below).test(line)) + 1);
+  return below === undefined
+    ? whole
+    : whole.slice(whole.findLastIndex((line) => pattern(below).test(line)) + 1);
 }
 
 function wholeRegion(rule: ScreenRule, lines: readonly string[], box: number | undefined): readonly string[] {
@@ -111,12 +113,14 @@ function dialogText(lines: readonly string[], from: RegExp): string {
  * wrapped lines joined, so that moving the cursor or resizing the pane does not make it another dialog.
  */
 export function normalizeDialog(text: string): string {
-  return text
-    .split("\n")
-    .map((line) => line.replace(/^[\s│┃|]*[❯›>●○◉*]?\s*(?:\d+[.)]\s+)?/u, "").replace(/[│┃|\s]+$/u, ""))
-    .join(" ")
-    .replace(/[─━╌═]+/gu, "")
-    // After joining: a timer may be wrapped between its number and its unit.
-    .replace(/\(?\b\d+(?:\.\d+)?\s*(?:s|ms|m|sec)\b\)?/gu, "")
-    .replace(/\s+/gu, "");
+  return (
+    text
+      .split("\n")
+      .map((line) => line.replace(/^[\s│┃|]*[❯›>●○◉*]?\s*(?:\d+[.)]\s+)?/u, "").replace(/[│┃|\s]+$/u, ""))
+      .join(" ")
+      .replace(/[─━╌═]+/gu, "")
+      // After joining: a timer may be wrapped between its number and its unit.
+      .replace(/\(?\b\d+(?:\.\d+)?\s*(?:s|ms|m|sec)\b\)?/gu, "")
+      .replace(/\s+/gu, "")
+  );
 }

@@ -155,11 +155,16 @@ function own(
   };
 }
 
+/** An agent's own words never count as this, whatever reason they give. */
+function isUnreachable(status: Omit<Status, "since">): boolean {
+  return status.source === "reconciler" && status.reason === "target_unreachable";
+}
+
 function settle<M>(fold: Fold<M>, at: Micros, reducer: Reducer<M>): Fold<M> {
   const before = fold.status;
   const decided = decide(fold, reducer);
-  const fellDown = before.reason !== "target_unreachable" && decided.reason === "target_unreachable";
-  const cameBack = before.reason === "target_unreachable" && decided.reason !== "target_unreachable";
+  const fellDown = !isUnreachable(before) && isUnreachable(decided);
+  const cameBack = isUnreachable(before) && !isUnreachable(decided);
   if (fellDown) {
     const beforeGap = { state: before.state, since: before.since };
     return { ...fold, beforeGap, status: { ...decided, since: at } };

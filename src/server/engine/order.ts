@@ -16,13 +16,16 @@ export interface TimeFacts {
 
 /**
  * The time by which an event counts. The source's own clock is believed if it is fine enough and, for live
- * events, within the skew budget of the time of acceptance; spooled events are hours old by nature.
+ * events, within the skew budget of the time of acceptance; spooled events are hours old by nature, and never newer.
  */
 export function effectiveTime(facts: TimeFacts, skewBudget: Micros): Micros {
-  if (facts.resolution > COARSE_CLOCK_MICROS) {
-    return facts.spooled ? (facts.spooledAt ?? facts.eventTime) : facts.ingestedAt;
+  const coarse = facts.resolution > COARSE_CLOCK_MICROS;
+  if (facts.spooled) {
+    const time = coarse ? (facts.spooledAt ?? facts.eventTime) : facts.eventTime;
+    // No spool is from the future; an event that says so would outlive everything that comes after it.
+    return time <= facts.ingestedAt + skewBudget ? time : facts.ingestedAt;
   }
-  if (facts.spooled) return facts.eventTime;
+  if (coarse) return facts.ingestedAt;
   return Math.abs(facts.eventTime - facts.ingestedAt) <= skewBudget ? facts.eventTime : facts.ingestedAt;
 }
 

@@ -1,5 +1,9 @@
-import type { Adapter } from "../adapters/contract.js";
-import type { ProcessTable } from "../targets/process-table.js";
+import type { Adapter, Process } from "../adapters/contract.js";
+
+/** Looks a process up as it is now; undefined when it is gone. */
+interface Processes {
+  find(pid: number): Process | undefined;
+}
 
 /**
  * The ancestors of a hook, nearest first, that may prove its pane. An agent whose hooks are run by a helper shared by
@@ -9,7 +13,7 @@ import type { ProcessTable } from "../targets/process-table.js";
 export function trustedAncestors(
   adapter: Pick<Adapter, "paneIdUnreliable" | "isHelper">,
   pids: readonly number[],
-  table: Pick<ProcessTable, "find">,
+  table: Processes,
 ): readonly number[] {
   if (!adapter.paneIdUnreliable) return pids;
   const trusted: number[] = [];

@@ -7,7 +7,7 @@ import { defaultDedupeKey } from "../engine/dedupe.js";
 import type { Micros, Source } from "../engine/state.js";
 import { parsePayload } from "../payload.js";
 import type { PreparedEvent } from "./prepared-event.js";
-import { cleanLine, redact } from "./redact.js";
+import { cleanLine, looksSecret, opaqueId, redact } from "./redact.js";
 
 /** What the listener knows of where an event comes from. */
 export interface Intake {
@@ -41,6 +41,7 @@ const PANE_ID = /^%\d{1,9}$/u;
 const HEX_ID = /^[0-9a-f]{64}$/u;
 const PRINTABLE = /^[\u0020-\u007e]+$/u;
 const MAX_PARENTS = 32;
+const MAX_PATH = 4096;
 const MAX_PID = 2 ** 31 - 1;
 
 function word(field: string, value: string, maxChars: number, required: boolean): string {
@@ -51,9 +52,21 @@ function word(field: string, value: string, maxChars: number, required: boolean)
   return value;
 }
 
+/** A word that is stored as it stands. */
+function publicWord(field: string, value: string, maxChars: number, required: boolean): string {
+  if (looksSecret(word(field, value, maxChars, required)))
+    throw invalidArgument(field, "looks like a secret");
+  return value;
+}
+
 function micros(field: string, nanoseconds: bigint): Micros {
   if (nanoseconds < 0n) throw invalidArgument(field, "must not be negative");
   return Number(nanoseconds / 1_000n);
+}
+
+function path(field: string, value: string): string {
+  if (value.length > MAX_PATH) throw invalidArgument(field, `must be at most ${MAX_PATH} characters`);
+  return cleanLine(value, MAX_PATH);
 }
 
 function pid(field: string, value: bigint): number {
@@ -68,7 +81,7 @@ function pid(field: string, value: bigint): number {
 export function prepare(envelope: EventEnvelope, intake: Intake): Prepared {
   const eventId = envelope.eventId.toLowerCase();
   if (!UUID.test(eventId)) throw invalidArgument("event_id", "must be a UUID");
-  const eventType = word("event_type", envelope.eventType, 128, true);
+  const eventType = publicWord("event_type", envelope.eventType, 128, true);
   if (!AGENT_TYPE.test(envelope.agentType))
     throw invalidArgument("agent_type", "must match [a-z0-9_-]{1,32}");
   const adapter = intake.adapter(envelope.agentType);
@@ -78,7 +91,7 @@ export function prepare(envelope: EventEnvelope, intake: Intake): Prepared {
     throw invalidArgument("source", "must be hook, notify, wrapper, native or poller");
   }
   if (envelope.spooled) throw invalidArgument("spooled", "is set by the daemon's spool reader alone");
-  const channel = word("channel", envelope.channel, 64, false);
+  const channel = publicWord("channel", envelope.channel, 64, false);
   if (envelope.eventTimeUnixNs === 0n) throw invalidArgument("event_time_unix_ns", "is required");
   const sourceSeq = sequence(envelope.sourceSeq);
 
@@ -93,9 +106,9 @@ export function prepare(envelope: EventEnvelope, intake: Intake): Prepared {
     source,
     channel,
     dedupeKey:
-      word("dedupe_key", envelope.dedupeKey, 256, false) ||
+      opaqueId(word("dedupe_key", envelope.dedupeKey, 256, false), 256) ||
       defaultDedupeKey({ eventId, source, sourceEventId: envelope.sourceEventId, eventType, payload: raw }),
-    sourceEventId: cleanLine(envelope.sourceEventId, 256),
+    sourceEventId: opaqueId(word("source_event_id", envelope.sourceEventId, 256, false), 256),
     sourceSeq,
     eventTime: micros("event_time_unix_ns", envelope.eventTimeUnixNs),
     resolution: Math.max(1, micros("event_time_resolution_ns", envelope.eventTimeResolutionNs)),
@@ -129,12 +142,16 @@ function bindingHints(
   if (envelope.runtimeId !== "" && !HEX_ID.test(envelope.runtimeId)) {
     throw invalidArgument("runtime_id", "must be 64 hex digits");
   }
-  const parentPids = envelope.parentPids.slice(0, MAX_PARENTS).map((parent) => pid("parent_pids", parent));
-  const socket = cleanLine(envelope.tmux?.socketPath ?? "", 4096);
-  const serverPid = Number(envelope.tmux?.serverPid ?? 0n);
-  const agentSessionId =
-    cleanLine(envelope.agentSessionId, 128) || cleanLine(normalized.agentSessionId ?? "", 128) || undefined;
-  const cwd = cleanLine(envelope.cwd, 4096) || cleanLine(normalized.cwd ?? "", 4096) || undefined;
+  if (envelope.parentPids.length > MAX_PARENTS)
+    throw invalidArgument("parent_pids", `at most ${MAX_PARENTS}`);
+  const parentPids = envelope.parentPids.map((parent) => pid("parent_pids", parent));
+  const socket = path("tmux.socket_path", envelope.tmux?.socketPath ?? "");
+  const serverPid = envelope.tmux?.serverPid ?? 0n;
+  const sessionId =
+    word("agent_session_id", envelope.agentSessionId, 128, false) || normalized.agentSessionId;
+  const agentSessionId = sessionId === undefined ? undefined : opaqueId(sessionId, 128);
+  const directory = path("cwd", envelope.cwd) || path("cwd", normalized.cwd ?? "");
+  const cwd = directory === "" || looksSecret(directory) ? undefined : directory;
   if (
     envelope.runtimeId === "" &&
     envelope.paneId === "" &&
@@ -143,12 +160,13 @@ function bindingHints(
   ) {
     throw invalidArgument("runtime_id", "one of runtime_id, pane_id and agent_session_id is required");
   }
+  const server = serverPid === 0n ? undefined : pid("tmux.server_pid", serverPid);
   const pane = envelope.paneId === "" || adapter.paneIdUnreliable ? undefined : envelope.paneId;
   return {
     agentType: envelope.agentType,
     runtimeId: envelope.runtimeId || undefined,
     targetIds: intake.targetsOf(socket),
-    pane: pane === undefined ? undefined : { paneId: pane, serverPid: serverPid > 0 ? serverPid : undefined },
+    pane: pane === undefined ? undefined : { paneId: pane, serverPid: server },
     agentSessionId,
     cwd,
     pid: envelope.pid === undefined ? undefined : pid("pid", envelope.pid),

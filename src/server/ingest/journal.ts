@@ -82,7 +82,7 @@ export class Journal {
         const before = this.store.states.find(record.runtimeId) ?? fresh.state;
         const state = nextState(before, fold, now);
         this.store.states.write(state);
-        const lastSign = this.store.events.lastSign(record.runtimeId) ?? fresh.lastSign;
+        const lastSign = Math.max(this.store.events.lastSign(record.runtimeId) ?? 0, fresh.lastSign);
         this.#stage({ ...fresh, fold, state, lastSign });
       }
     });
@@ -186,7 +186,8 @@ export class Journal {
       const binding = this.#bind(event);
       if (binding.kind === "bound") {
         this.store.inbox.settle(entry.eventId, "bound");
-        this.#apply(binding.runtimeId, event, entry.ingestedAt);
+        const outcome = this.#apply(binding.runtimeId, event, entry.ingestedAt);
+        this.counters.count(event, outcome.kind, entry.ingestedAt);
       } else if (this.#ripe(event, entry.ingestedAt, now)) {
         const reason = binding.kind === "ambiguous" ? "bind_ambiguous" : "bind_ttl_expired";
         this.store.inbox.settle(entry.eventId, "dropped_unbound", reason);
@@ -287,7 +288,9 @@ export class Journal {
     if (fold.count % this.settings.checkpointEvery === 0) {
       this.store.checkpoints.write(runtime.record.runtimeId, reducerName(adapter), fold);
     }
-    const record = this.#named(runtime.record, event);
+    // A late event tells of a session that may be over.
+    const record =
+      inOrder || runtime.record.agentSessionId === "" ? this.#named(runtime.record, event) : runtime.record;
     this.#stage({ ...runtime, record, fold, state, lastSign: lastSign(runtime, event) });
   }
 

@@ -56,8 +56,9 @@ export function foldStored(
 ): Fold<Json> {
   const checkpoint = store.checkpoints.before(record.runtimeId, reducerName(adapter), from);
   const last = checkpoint?.fold.last;
-  // A sequenced channel's late event may reorder what lies before a checkpoint: those fold from the first event.
-  if (checkpoint === undefined || last === undefined || Object.keys(checkpoint.fold.marks).length > 0) {
+  // A sequenced channel's late event may reorder what lies before a checkpoint, and its events may lie behind one
+  // whatever their own time says: such a runtime folds from the first event.
+  if (checkpoint === undefined || last === undefined || store.events.isSequenced(record.runtimeId)) {
     const start = emptyFold(adapter.reducer, startMicros(record));
     return refold(start, store.events.foldable(record.runtimeId), adapter.reducer);
   }

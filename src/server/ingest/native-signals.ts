@@ -4,25 +4,25 @@ import { DAEMON_TRANSITIONS } from "../engine/event.js";
 import type { Micros } from "../engine/state.js";
 import type { LiveRuntime } from "./live-runtime.js";
 import type { PreparedEvent } from "./prepared-event.js";
-import { redact } from "./redact.js";
+import { cleanLine, opaqueId, redact } from "./redact.js";
 
 /** An event of a runtime that the daemon itself read off the agent, its screen or the process table. */
 export function fromNative(signal: NativeSignal, runtime: LiveRuntime): PreparedEvent {
   const { targetId, agentType } = runtime.record;
   return {
     eventId: randomUUID(),
-    eventType: signal.eventType,
+    eventType: cleanLine(signal.eventType, 128),
     agentType,
     source: signal.source,
     channel: signal.channel,
-    dedupeKey: signal.dedupeKey,
+    dedupeKey: opaqueId(signal.dedupeKey, 256),
     sourceEventId: "",
     eventTime: signal.eventTime,
     resolution: signal.resolution,
     spooled: false,
     hints: { agentType, runtimeId: signal.runtimeId, targetIds: [targetId], parentPids: [] },
     transition: signal.transition === undefined ? undefined : redact(signal.transition),
-    agentSessionId: signal.agentSessionId,
+    agentSessionId: signal.agentSessionId === undefined ? undefined : opaqueId(signal.agentSessionId, 128),
   };
 }
 

@@ -1,22 +1,29 @@
 import type { AttributeValue, Transition } from "../engine/event.js";
+import { digestWords } from "../engine/identity.js";
 
 /** Longest value of an attribute that is stored. */
 export const ATTRIBUTE_CHARS = 200;
 
+const NAMES = "pass(?:word|wd|phrase)|secret|token|credentials?|authorization|(?:api|access|private)[_-]?key";
+
 /** Shapes of secrets. A value that has one is not stored; that it was there is. */
 const SECRET_SHAPES: readonly RegExp[] = [
-  /\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}/u,
+  /\b(?:sk|pk|rk)[_-][A-Za-z0-9_-]{16,}/u,
   /\bgh[pousr]_[A-Za-z0-9]{20,}/u,
   /\bgithub_pat_[A-Za-z0-9_]{20,}/u,
   /\bglpat-[A-Za-z0-9_-]{16,}/u,
   /\bxox[abeoprs]-[A-Za-z0-9-]{10,}/u,
+  /\b(?:hf_|npm_|glsa_|dop_v1_|shpat_|pypi-|SG\.|AGE-SECRET-KEY-1)[A-Za-z0-9._-]{16,}/u,
   /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/u,
   /\bAIza[A-Za-z0-9_-]{30,}/u,
   /\bya29\.[A-Za-z0-9_-]{20,}/u,
   /\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}/u,
   /-----BEGIN [A-Z ]*PRIVATE KEY/u,
-  /\b(?:password|passwd|secret|token|api[_-]?key|authorization|bearer)\b\s*[:=]/iu,
-  /:\/\/[^\s/:@]+:[^\s/@]+@/u,
+  // As in AWS_SECRET_ACCESS_KEY=…, "password": "…" and --token …
+  new RegExp(`(?:${NAMES})["']?\\s*[:=]`, "iu"),
+  new RegExp(`--(?:[a-z]+-)*(?:${NAMES})\\s+\\S`, "iu"),
+  /\bbearer\s+[A-Za-z0-9._~+/=-]{8,}/iu,
+  /:\/\/[^\s/:@]*:[^\s/@]+@/u,
 ];
 
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu;
@@ -35,10 +42,18 @@ export function looksSecret(text: string): boolean {
   return SECRET_SHAPES.some((shape) => shape.test(text));
 }
 
+/** Looks further than is stored: a secret may begin within a value and end behind its cut. */
 function redactValue(value: AttributeValue): AttributeValue {
   if (typeof value !== "string") return Number.isFinite(Number(value)) ? value : 0;
-  const clean = cleanLine(value, ATTRIBUTE_CHARS);
-  return looksSecret(value) || looksSecret(clean) ? "[redacted]" : clean;
+  const clean = cleanLine(value, ATTRIBUTE_CHARS * 4);
+  if (looksSecret(clean) || looksSecret(value.slice(0, ATTRIBUTE_CHARS * 16))) return "[redacted]";
+  return cleanLine(clean, ATTRIBUTE_CHARS);
+}
+
+/** An identifier as it may be stored: bounded, and by its digest alone where it may be something else. */
+export function opaqueId(text: string, maxChars: number): string {
+  const clean = cleanLine(text, maxChars);
+  return clean !== text || looksSecret(text) ? digestWords([text]) : text;
 }
 
 /** The last gate before the store: whatever an adapter allow-listed is bounded and passed through the secret filter. */

@@ -42,7 +42,9 @@ export function openDatabase(path: string, now: () => Date): OpenedDatabase {
     return { db: open(path) };
   } catch (error) {
     if (!CORRUPT.has(sqliteCode(error)) && !sqliteCode(error).startsWith("SQLITE_CORRUPT")) throw error;
-    const replaced = `${path}.corrupt-${now().toISOString().replace(/[:.]/gu, "-")}`;
+    const aside = `${path}.corrupt-${now().toISOString().replace(/[:.]/gu, "-")}`;
+    let replaced = aside;
+    for (let count = 2; existsSync(replaced); count++) replaced = `${aside}-${count}`;
     for (const suffix of ["", "-wal", "-shm"]) {
       if (existsSync(path + suffix)) renameSync(path + suffix, replaced + suffix);
     }

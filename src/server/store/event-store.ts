@@ -69,6 +69,7 @@ export interface EventQuery {
 export class EventStore {
   readonly #db;
   readonly #insert;
+  readonly #sequenced;
   readonly #known;
   readonly #ofRuntime;
   readonly #cursor;
@@ -79,7 +80,11 @@ export class EventStore {
     this.#insert = db.prepare(
       `INSERT INTO events (event_id, runtime_id, event_type, agent_type, source, channel, dedupe_key, source_event_id,
          source_seq, event_time, effective_time, ingested_at, spooled, late, transition, action_id)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+         (SELECT action_id FROM actions WHERE action_id = ?)) ON CONFLICT DO NOTHING`,
+    );
+    this.#sequenced = db.prepare<[string], { one: number }>(
+      "SELECT 1 AS one FROM runtime_source_cursors WHERE runtime_id = ? AND last_seq IS NOT NULL LIMIT 1",
     );
     this.#known = db.prepare<[string], { runtime_id: string }>(
       "SELECT runtime_id FROM events WHERE event_id = ?",
@@ -101,7 +106,10 @@ export class EventStore {
     );
   }
 
-  /** False if the event, or one with its key, is there already; then nothing is written. */
+  /**
+   * False if the event, or one with its key, is there already; then nothing is written. An action id that is not of
+   * a stored action is left out: it comes from outside, and must not cost the event.
+   */
   insert(event: EventRecord): boolean {
     const written = this.#insert.run(
       event.eventId,
@@ -137,6 +145,11 @@ export class EventStore {
 
   isKnown(eventId: string): boolean {
     return this.#known.get(eventId) !== undefined;
+  }
+
+  /** Whether any of a runtime's channels is sequenced: its events may lie later in the order than their time says. */
+  isSequenced(runtimeId: string): boolean {
+    return this.#sequenced.get(runtimeId) !== undefined;
   }
 
   /** Events of a runtime that its fold reads, from an effective time on. */

@@ -28,13 +28,13 @@ function notification(type: string): Transition | undefined {
       return { kind: "permission_reminder" };
     case "elicitation_dialog":
     case "elicitation_url_dialog":
-      return { kind: "permission", attributes: { dialog: "elicitation" } };
+      return { kind: "permission_reminder", attributes: { dialog: "elicitation" } };
     case "elicitation_complete":
     case "elicitation_response":
     case "quota_auto_resume_fired":
       return { kind: "activity" };
     case "quota_auto_resume_stale":
-      return { kind: "permission", attributes: { dialog: "quota" } };
+      return { kind: "permission_reminder", attributes: { dialog: "quota" } };
     case "idle_prompt":
       return { kind: "idle_notice" };
     default:
@@ -52,7 +52,8 @@ function transition(event: string, payload: unknown): Transition | "nothing" | "
       return { kind: "session_end", attributes: { reason: stringField(payload, "reason") } };
     case "UserPromptSubmit":
     case "UserPromptExpansion":
-      return event === "UserPromptSubmit" ? { kind: "prompt" } : { kind: "activity" };
+      if (event === "UserPromptExpansion") return { kind: "activity" };
+      return { kind: "prompt", attributes: { turn: stringField(payload, "prompt_id") } };
     case "PreToolUse":
     case "PostToolUse":
     case "PostToolUseFailure":

@@ -25,6 +25,8 @@ export type ClaudeMemory = {
   readonly end: Claim | null;
   /** When the newest turn is known to have begun. */
   readonly busySince: Micros;
+  /** The running turn's id as the hooks know it; '' if unknown. */
+  readonly turn: string;
   /** Prompts typed while a turn was running; each begins a turn of its own, unannounced. */
   readonly queued: number;
   readonly episode: number;
@@ -39,6 +41,7 @@ const INITIAL: ClaudeMemory = {
   screen: null,
   end: null,
   busySince: 0,
+  turn: "",
   queued: 0,
   episode: 0,
   hookedEpisode: false,
@@ -89,15 +92,20 @@ function isWaiting(value: Pick<Claim, "state"> | null): boolean {
   return value?.state === "waiting_approval" || value?.state === "waiting_input";
 }
 
+function isBusy(value: Claim): boolean {
+  return value.state === "running" || isWaiting(value);
+}
+
 function hook(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
   const running = (reason: string): ClaudeMemory => ({ ...memory, hook: claim(event, "running", reason) });
   switch (event.transition?.kind) {
     case "prompt": {
-      const during = memory.hook?.state === "running" && memory.hook.reason === "turn";
+      const turn = attribute(event, "turn");
+      const during = isTypedDuringTurn(memory, turn);
       // A readable session file says itself, some milliseconds earlier or later, that a turn began.
       const begins = !during && memory.session === null;
       const busySince = begins ? Math.max(memory.busySince, event.effectiveTime) : memory.busySince;
-      return { ...running("turn"), busySince, queued: during ? memory.queued + 1 : memory.queued };
+      return { ...running("turn"), busySince, turn, queued: during ? memory.queued + 1 : 0 };
     }
     case "activity":
       // A sub-agent's tools go on while the main agent's dialog is open.
@@ -110,7 +118,8 @@ function hook(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
     case "stop":
       return stop(memory, event);
     case "stop_failure": {
-      const failed = claim(event, "error", attribute(event, "error") || "api_error");
+      const code = attribute(event, "error");
+      const failed = claim(event, "error", REASON_CODE.test(code) ? code : "api_error");
       return { ...memory, hook: failed, end: failed, queued: 0 };
     }
     case "session_start":
@@ -126,6 +135,17 @@ function hook(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
     default:
       return memory;
   }
+}
+
+const REASON_CODE = /^[a-z][a-z0-9_]{0,63}$/u;
+
+/**
+ * A prompt that is queued carries the running turn's id; one with another id begins a turn, and the one before it
+ * has ended without a hook (Esc, a refusal). Without ids, a hook that says running is believed.
+ */
+function isTypedDuringTurn(memory: ClaudeMemory, turn: string): boolean {
+  if (memory.hook?.state !== "running" || memory.hook.reason !== "turn") return false;
+  return turn === "" || memory.turn === "" || turn === memory.turn;
 }
 
 function permission(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
@@ -155,9 +175,10 @@ function stop(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
   if (agents > 0) return { ...memory, hook: claim(event, "running", "background_agent") };
   const shells = Number(attribute(event, "shells"));
   const end = claim(event, "completed", shells > 0 ? "background_shell" : "turn_end");
-  // A queued prompt's turn has no starting event of its own.
+  // A queued prompt's turn begins at once, has no starting event of its own and an id that nothing announced.
   if (memory.queued > 0) {
-    return { ...memory, hook: claim(event, "running", "turn"), end, queued: memory.queued - 1 };
+    const hook = claim(event, "running", "turn");
+    return { ...memory, hook, end: null, turn: "", queued: memory.queued - 1 };
   }
   return { ...memory, hook: end, end };
 }
@@ -273,8 +294,13 @@ export const claudeReducer: Reducer<ClaudeMemory> = {
   },
 };
 
-/** Beside a readable session file the screen only adds dialogs that the file does not tell of, once confirmed. */
+/**
+ * Beside a readable session file the screen only adds dialogs that the file does not tell of, once confirmed. That the
+ * input box is ready shows that nothing runs, not that what the hooks know of the last turn's end is over.
+ */
 function screenCounts(memory: ClaudeMemory, seen: Claim): boolean {
-  if (memory.session === null) return true;
+  if (memory.session === null) {
+    return seen.reason !== "ready" || memory.hook === null || isBusy(memory.hook);
+  }
   return isWaiting(seen) && seen.confidence === "high" && seen.at > memory.session.at;
 }

@@ -1,7 +1,7 @@
 import type { ScreenPatterns } from "../screen-patterns.js";
 
 /** A prompt that was sent: what stands above it is of earlier turns. */
-const PROMPT = "^❯ ";
+const PROMPT = "^❯\\s";
 
 /** What Claude Code's screen shows, measured with 2.1.330. First match wins. */
 export const CLAUDE_SCREEN: ScreenPatterns = {
@@ -93,7 +93,8 @@ export const CLAUDE_SCREEN: ScreenPatterns = {
       region: "footer",
       lines: 8,
       all: ["esc to interrupt"],
-      conclusive: false,
+      // A long tool tells of its approval by nothing else; no dialog leaves this line on the screen.
+      conclusive: true,
     },
     {
       id: "background-agent",
@@ -153,7 +154,8 @@ export const CLAUDE_SCREEN: ScreenPatterns = {
       region: "footer",
       lines: 6,
       all: ["\\? for shortcuts|(?:auto mode|accept edits|plan mode) on \\(shift\\+tab"],
-      none: ["esc to interrupt"],
+      // A footer that is cut off may hide the rest.
+      none: ["esc to interrupt", "…$"],
       conclusive: true,
     },
   ],

@@ -29,6 +29,10 @@ export function threadId(value: unknown): string | undefined {
   return typeof value === "string" && THREAD_ID.test(value) ? value : undefined;
 }
 
+export function readName(value: unknown): string {
+  return typeof value === "string" ? value.slice(0, MAX_NAME_CHARS) : "";
+}
+
 /** Undefined: a status that was not measured. */
 export function readStatus(value: unknown): ThreadStatus | undefined {
   switch (stringField(value, "type")) {
@@ -62,7 +66,7 @@ export function readThread(value: unknown): ThreadFacts | undefined {
   // Until its first prompt a thread's own times are those of the reading.
   const prompted = stringField(value, "preview") !== "" && typeof recency === "number";
   const shownSince = Math.max(threadMadeMs(id), prompted ? recency * 1_000 : 0);
-  return { id, name: stringField(value, "name").slice(0, MAX_NAME_CHARS), status, hidden, shownSince };
+  return { id, name: readName(field(value, "name")), status, hidden, shownSince };
 }
 
 /** Ids of `thread/loaded/list`; undefined if it has another shape. */

@@ -77,8 +77,8 @@ function signOfLife(memory: CodexMemory, event: BoundEvent, turn: string): Codex
 
 function permission(memory: CodexMemory, event: BoundEvent, turn: string): CodexMemory {
   const question = attribute(event, "dialog") === "question";
-  // The app-server tells dialogs apart by itself; hooks alone see no gap between two.
-  const second = memory.app === null && memory.hookedEpisode && isWaiting(memory.hook);
+  // A dialog that follows another at once is announced by nothing but this.
+  const second = memory.hookedEpisode && isWaiting(memory.app ?? memory.hook);
   return {
     ...memory,
     hook: question

@@ -37,7 +37,9 @@ function titleAndHooks(memory: CodexMemory): Claim | null {
   if (title === null) return hook;
   switch (title.word) {
     case "turn":
-      return hook === null || turnOverrules(memory, title, hook) ? titleClaim(title, "running", "turn") : hook;
+      return hook === null || turnOverrules(memory, title, hook)
+        ? titleClaim(title, "running", "turn")
+        : hook;
     case "dialog":
       return hook === null || (!isWaiting(hook) && title.at > hook.at) ? dialog(memory, title) : hook;
     case "plain":

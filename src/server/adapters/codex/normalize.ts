@@ -12,7 +12,10 @@ function subject(payload: unknown): string {
   const command = field(field(payload, "tool_input"), "command");
   if (command === undefined) return "";
   const text = typeof command === "string" ? command.trim() : JSON.stringify(command);
-  return createHash("sha256").update(`${stringField(payload, "tool_name")}\n${text}`).digest("hex").slice(0, 16);
+  return createHash("sha256")
+    .update(`${stringField(payload, "tool_name")}\n${text}`)
+    .digest("hex")
+    .slice(0, 16);
 }
 
 function hookTransition(event: string, payload: unknown): Transition | "unknown" {

@@ -103,7 +103,11 @@ function track(before: CodexMemory, after: CodexMemory): CodexMemory {
   const was = isWaiting(decider(before));
   const is = isWaiting(decider(after));
   if (!was && is) {
-    return { ...after, episode: before.episode + 1, digest: after.digest === before.digest ? null : after.digest };
+    return {
+      ...after,
+      episode: before.episode + 1,
+      digest: after.digest === before.digest ? null : after.digest,
+    };
   }
   if (was && !is) return { ...after, hookedEpisode: false, digest: null };
   return after;
@@ -122,7 +126,8 @@ function screenCounts(memory: CodexMemory, own: Claim | null): boolean {
   const { screen } = memory;
   if (screen === null) return false;
   if (own === null) return true;
-  if (!isWaiting(screen) || isWaiting(own) || screen.confidence !== "high" || screen.at <= own.at) return false;
+  if (!isWaiting(screen) || isWaiting(own) || screen.confidence !== "high" || screen.at <= own.at)
+    return false;
   return own.state !== "running" || memory.title?.word === "dialog";
 }
 
@@ -140,7 +145,8 @@ export const codexReducer: Reducer<CodexMemory> = {
   candidates(memory) {
     const own = joined(memory);
     const candidates = own === null ? [] : [withDialog(memory, own)];
-    if (memory.screen !== null && screenCounts(memory, own)) candidates.push(withDialog(memory, memory.screen));
+    if (memory.screen !== null && screenCounts(memory, own))
+      candidates.push(withDialog(memory, memory.screen));
     return candidates;
   },
 };

@@ -1,29 +1,7 @@
-import type { ScreenPatterns, ScreenRule } from "../screen-patterns.js";
+import type { ScreenPatterns } from "../screen-patterns.js";
 
-/** Lines that begin something else than the continuation of an error's text. */
-const OTHER_BLOCK = "^(?:[•◦›✔✗] |\\s+Worked for |\\s+└ )";
-
-/**
- * A red line that ended the turn, right above the input; it may be wrapped. One rule per height, so that nothing
- * older is within reach.
- */
-function endLine(id: string, height: number, rule: Pick<ScreenRule, "state" | "reason" | "all">): ScreenRule {
-  return {
-    id: `${id}-${height}`,
-    region: "above-input",
-    lines: height,
-    none: height === 1 ? [] : [OTHER_BLOCK],
-    conclusive: true,
-    ...rule,
-  };
-}
-
-const INTERRUPTED = { state: "idle", reason: "interrupted", all: ["^■ Conversation interrupted"] } as const;
-const FAILED = {
-  state: "error",
-  reason: "api_error",
-  all: ["^■ (?!Conversation interrupted)\\S"],
-} as const;
+/** Whatever stands below the last of these is the newest entry of the conversation; a red line is not among them. */
+const ENTRY = "^(?:[•◦›✔✗⚠] |\\s+Worked for |\\s+└ )";
 
 /**
  * What Codex's screen shows, measured with 0.169.0. While an answer streams nothing on it tells of a turn, so there
@@ -31,7 +9,8 @@ const FAILED = {
  */
 export const CODEX_SCREEN: ScreenPatterns = {
   version: "0.169.0-1",
-  inputBox: { prompt: "^› " },
+  // `!` in shell mode.
+  inputBox: { prompt: "^[›!] " },
   rules: [
     {
       id: "transcript",
@@ -87,7 +66,10 @@ export const CODEX_SCREEN: ScreenPatterns = {
       reason: "login",
       region: "tail",
       lines: 30,
-      all: ["^\\s*(?:[›>] )?\\d\\. Sign in with ", "[Uu]se (?:an|your own) (?:OpenAI )?API key|Sign in another way"],
+      all: [
+        "^\\s*(?:[›>] )?\\d\\. Sign in with ",
+        "[Uu]se (?:an|your own) (?:OpenAI )?API key|Sign in another way",
+      ],
       conclusive: true,
     },
     {
@@ -130,7 +112,10 @@ export const CODEX_SCREEN: ScreenPatterns = {
       reason: "dialog_open",
       region: "tail",
       lines: 16,
-      all: ["^\\s*(?:Press enter to (?:confirm|select|continue)|enter(?:/esc)? (?:confirm|select)\\b)", "^› \\d+\\. "],
+      all: [
+        "^\\s*(?:Press enter to (?:confirm|select|continue)|enter(?:/esc)? (?:confirm|select)\\b)",
+        "^› \\d+\\. ",
+      ],
       conclusive: true,
     },
     {
@@ -142,9 +127,26 @@ export const CODEX_SCREEN: ScreenPatterns = {
       all: ["^[•◦] \\S.* \\(\\d[\\dhms ]*• esc to interrupt\\)"],
       conclusive: false,
     },
-    endLine("interrupted", 1, INTERRUPTED),
-    endLine("interrupted", 2, INTERRUPTED),
-    ...[1, 2, 3, 4, 5].map((height) => endLine("error", height, FAILED)),
+    {
+      id: "interrupted",
+      state: "idle",
+      reason: "interrupted",
+      region: "above-input",
+      below: ENTRY,
+      lines: 4,
+      all: ["^■ Conversation interrupted"],
+      conclusive: true,
+    },
+    {
+      id: "error",
+      state: "error",
+      reason: "api_error",
+      region: "above-input",
+      below: ENTRY,
+      lines: 8,
+      all: ["^■ (?!Conversation interrupted)\\S"],
+      conclusive: true,
+    },
     {
       id: "done",
       state: "completed",

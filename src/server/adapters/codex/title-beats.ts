@@ -29,7 +29,8 @@ export class TitleBeats {
       const before = this.#beats.get(view.runtimeId);
       const moved = before?.word === word && before.mark !== mark;
       const due = moved && now - before.toldAt > REFRESH_MICROS;
-      const toldAt = before?.word === word ? before.toldAt : 0;
+      // A word that changed before our eyes is this process's; only the first one seen may be old.
+      const toldAt = before === undefined ? 0 : before.word === word ? before.toldAt : now;
       this.#beats.set(view.runtimeId, { mark, word, toldAt: due ? now : toldAt });
       if (!due || word === "plain") continue;
       signals.push({
