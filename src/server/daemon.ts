@@ -130,6 +130,8 @@ async function serve({ places, config, env, log, now }: DaemonOptions, lock: Ins
     (agentType) => registry.find(agentType),
     config,
     (target) => targets.seen(target),
+    (socket) => targets.ofSocket(socket),
+    () => targets.ofSocket(""),
   );
   const commit = new GroupCommit(journal, now);
   const index = new AgentIndex(journal, (runtime) => {

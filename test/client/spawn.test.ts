@@ -14,6 +14,7 @@ const STAND_IN = `
 import { chmodSync, mkdirSync, appendFileSync } from "node:fs";
 import { createServer } from "node:http";
 const home = process.env.AGTMUX_STATE_DIR;
+appendFileSync(home + "/seen", process.pid + "\\n");
 try { mkdirSync(home + "/lock"); } catch { process.exit(0); }
 appendFileSync(home + "/pids", process.pid + "\\n");
 appendFileSync(home + "/cwd", process.cwd());
@@ -36,18 +37,31 @@ beforeEach(() => {
   };
 });
 
-function pids(): number[] {
+function pidsIn(name: string): number[] {
   try {
-    return readFileSync(join(directory, "pids"), "utf8").trim().split("\n").map(Number);
+    return readFileSync(join(directory, name), "utf8").trim().split("\n").map(Number);
   } catch {
-    // No stand-in got as far as taking the lock.
+    // No stand-in has got so far.
     return [];
   }
 }
 
+/** Those that took the lock. */
+const pids = () => pidsIn("pids");
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    // ESRCH: it has ended.
+    return false;
+  }
+}
+
 afterEach(() => {
-  for (const pid of pids()) process.kill(pid, "SIGKILL");
-  rmSync(directory, { recursive: true, force: true });
+  for (const pid of pids()) if (isAlive(pid)) process.kill(pid, "SIGKILL");
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
 });
 
 function program(text: string): string {
@@ -68,6 +82,9 @@ describe("starting the daemon on demand", () => {
   it("ends in one daemon when twenty start at once, and all of them go on", async () => {
     const daemonPath = program(STAND_IN);
     await Promise.all(Array.from({ length: 20 }, () => startDaemon({ env, daemonPath })));
+    // The last losers may still be starting; they must have looked before the lock goes.
+    await eventually(() => pidsIn("seen").length === 20, 30_000);
+    await eventually(() => pidsIn("seen").filter(isAlive).length === 1, 10_000);
     expect(pids()).toHaveLength(1);
   }, 60_000);
 

@@ -318,7 +318,7 @@ describe("the SDK's watch", () => {
     await serveFeed();
     feed.push(snapshot(1, [RUNNING]));
     const events: WatchEvent[] = [];
-    for await (const event of open({ silenceMs: 50 })) {
+    for await (const event of open({ silenceMs: 500 })) {
       events.push(event);
       if (event.kind === "disconnected") break;
     }

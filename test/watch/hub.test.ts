@@ -43,7 +43,7 @@ describe("the fold of a stream", () => {
       world.publish();
       const request = { scope, filter };
       const received: WatchResponse[] = await world.read(request);
-      for (let step = 0; step < 150; step++) {
+      for (let step = 0; step < 100; step++) {
         world.step();
         const cursor = received.at(-1)?.cursor ?? "";
         received.push(...(await world.read({ ...request, cursor })));

@@ -117,10 +117,10 @@ export class World {
     const stream = this.hub.stream(create(WatchRequestSchema, request), abort.signal);
     for (;;) {
       const next = stream.next();
-      // What is there already comes within some turns of the microtask queue; a timer comes after all of them.
+      // What is there already comes within some turns of the microtask queue; an immediate comes after all of them.
       const got = await Promise.race([
         next,
-        new Promise<"waits">((resolve) => setTimeout(resolve, 0, "waits")),
+        new Promise<"waits">((resolve) => setImmediate(resolve, "waits")),
       ]);
       if (got === "waits" || got.done === true) break;
       messages.push(got.value);

@@ -115,6 +115,7 @@ export function prepare(envelope: EventEnvelope, intake: Intake): Prepared {
     spooled: intake.spooledAt !== undefined,
     spooledAt: intake.spooledAt,
     hints,
+    tmuxSocket: path("tmux.socket_path", envelope.tmux?.socketPath ?? ""),
     transition: normalized.transition === undefined ? undefined : redact(normalized.transition),
     agentSessionId: hints.agentSessionId,
     actionId: envelope.actionId === "" ? undefined : word("action_id", envelope.actionId, 64, true),

@@ -66,6 +66,13 @@ export class Journal {
     private readonly settings: JournalSettings,
     /** Whether a target has shown its complete topology in this daemon life; the bind TTL waits for it. */
     private readonly targetSeen: (targetId: string) => boolean,
+    /**
+     * Targets of this host whose tmux server has that socket, as far as they have answered; all of them for ''. Asked
+     * at every attempt to bind: a spool is read before the targets are.
+     */
+    private readonly targetsOf: (tmuxSocket: string) => readonly string[] = () => [],
+    /** All targets of this host. */
+    private readonly localTargets: () => readonly string[] = () => [],
   ) {}
 
   /** Folds the active runtimes of an earlier daemon life. Call once, before anything else. */
@@ -203,7 +210,9 @@ export class Journal {
   }
 
   #ripe(event: PreparedEvent, ingestedAt: Micros, now: Micros): boolean {
-    if (!event.hints.targetIds.every((target) => this.targetSeen(target))) return false;
+    const { tmuxSocket } = event;
+    const possible = tmuxSocket === undefined ? event.hints.targetIds : this.localTargets();
+    if (!possible.every((target) => this.targetSeen(target))) return false;
     return now - ingestedAt > this.settings.bindTtlMs * 1_000;
   }
 
@@ -222,7 +231,10 @@ export class Journal {
   }
 
   #bind(event: PreparedEvent): Binding {
-    return bind(event.hints, this.#candidates(event.agentType), this.settings.bindWindowMicros);
+    const { tmuxSocket, hints } = event;
+    const targetIds = tmuxSocket === undefined ? hints.targetIds : this.targetsOf(tmuxSocket);
+    const candidates = this.#candidates(event.agentType);
+    return bind({ ...hints, targetIds }, candidates, this.settings.bindWindowMicros);
   }
 
   #candidates(agentType: string): BindingCandidate[] {

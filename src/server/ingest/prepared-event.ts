@@ -18,7 +18,10 @@ export interface PreparedEvent {
   readonly spooled: boolean;
   /** mtime of its spool file. */
   readonly spooledAt?: Micros | undefined;
+  /** Where it may belong. Of an event that names a tmux socket, the targets follow from that each time it is bound. */
   readonly hints: BindingHints;
+  /** The tmux socket that the emitter saw, '' if none; undefined for what the daemon itself read off a target. */
+  readonly tmuxSocket?: string | undefined;
   readonly transition?: Transition | undefined;
   readonly agentSessionId?: string | undefined;
   readonly actionId?: string | undefined;

@@ -12,7 +12,9 @@ export class History {
 
   /** Events that were answered as taken: they must be on disk from then on. */
   get taken(): ReadonlySet<string> {
-    const taken = this.answers.filter(({ status }) => status === "accepted" || status === "pending" || status === "dropped");
+    const taken = this.answers.filter(
+      ({ status }) => status === "accepted" || status === "pending" || status === "dropped",
+    );
     return new Set(taken.map(({ eventId }) => eventId));
   }
 }

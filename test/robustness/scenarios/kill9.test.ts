@@ -31,7 +31,9 @@ function read(path: string): Stored {
   const db = new SqliteDatabase(path, { readonly: true });
   try {
     const events = new Map<string, number>();
-    const hooks = db.prepare<[], { event_id: string }>("SELECT event_id FROM events WHERE source = 'hook'").all();
+    const hooks = db
+      .prepare<[], { event_id: string }>("SELECT event_id FROM events WHERE source = 'hook'")
+      .all();
     for (const { event_id } of hooks) events.set(event_id, (events.get(event_id) ?? 0) + 1);
     const inbox = db.prepare<[], { event_id: string }>("SELECT event_id FROM event_inbox").all();
     return {
@@ -67,7 +69,9 @@ describe("TC-060 kill -9 at random points", () => {
       }
       await daemon.end();
       const breaches = validateExactlyOnce(history, read(join(root, "state", "agtmux.db")));
-      console.info(`${history.taken.size} events taken over ${ROUNDS} kills, ${unanswered.length} batches unanswered`);
+      console.info(
+        `${history.taken.size} events taken over ${ROUNDS} kills, ${unanswered.length} batches unanswered`,
+      );
       expect(breaches).toEqual([]);
       expect(history.taken.size).toBeGreaterThan(ROUNDS);
     } finally {

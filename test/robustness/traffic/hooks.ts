@@ -1,6 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import { type Agtmux, type EventEnvelope, EventEnvelopeSchema, IngestStatus, SignalSource } from "../../../src/client/index.js";
+import {
+  type Agtmux,
+  type EventEnvelope,
+  EventEnvelopeSchema,
+  IngestStatus,
+  SignalSource,
+} from "../../../src/client/index.js";
 import type { Answer, History } from "../client/history.js";
 
 const KINDS = ["UserPromptSubmit", "PreToolUse", "PostToolUse", "PermissionRequest", "Stop"] as const;
@@ -24,7 +30,9 @@ export function hookEvent(agentPid: number, index: number): EventEnvelope {
     eventTimeUnixNs: BigInt(Date.now()) * 1_000_000n,
     eventTimeResolutionNs: 1_000_000n,
     parentPids: [BigInt(agentPid)],
-    rawPayload: Buffer.from(JSON.stringify({ hook_event_name: eventType, session_id: "s", tool_name: "Bash" })),
+    rawPayload: Buffer.from(
+      JSON.stringify({ hook_event_name: eventType, session_id: "s", tool_name: "Bash" }),
+    ),
   });
 }
 

@@ -18,11 +18,14 @@ export function validateExactlyOnce(history: History, stored: Stored): string[] 
     breaches.push(`Nothing answered OK is ever missing: ${lost.length} events are, e.g. ${lost[0]}`);
   }
   const twice = [...stored.events].filter(([, count]) => count > 1);
-  if (twice.length > 0) breaches.push(`Nothing is applied twice: ${twice.length} events are, e.g. ${twice[0]?.[0]}`);
+  if (twice.length > 0)
+    breaches.push(`Nothing is applied twice: ${twice.length} events are, e.g. ${twice[0]?.[0]}`);
   const asked = new Set(history.asked);
   const invented = [...stored.events.keys()].filter((id) => !asked.has(id));
   if (invented.length > 0) breaches.push(`Nothing is stored that nobody sent: ${invented.length} events are`);
-  if (stored.integrity !== "ok") breaches.push(`The database passes its integrity check: ${stored.integrity}`);
-  if (stored.foreignKeyFaults > 0) breaches.push(`No row names one that is not there: ${stored.foreignKeyFaults} do`);
+  if (stored.integrity !== "ok")
+    breaches.push(`The database passes its integrity check: ${stored.integrity}`);
+  if (stored.foreignKeyFaults > 0)
+    breaches.push(`No row names one that is not there: ${stored.foreignKeyFaults} do`);
   return breaches;
 }
