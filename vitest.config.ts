@@ -8,6 +8,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Real tmux servers and daemons run beside the tests: more workers than cores only makes waits flaky.
     maxWorkers: 2,
+    globalSetup: ["test/support/build.ts"],
     projects: [
       {
         extends: true,

@@ -1,4 +1,4 @@
-// The whole test run: what it needs, the build, the tests by themselves, then the tests with the real agents, one file
+// The whole test run: what it needs, the tests by themselves, then the tests with the real agents, one file
 // at a time. The last line sums up what really ran. AGTMUX_SKIP_AGENTS=1 leaves the real agents out.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -42,7 +42,6 @@ function counts(project) {
 must("the system packages", run(process.execPath, ["scripts/system-packages.mjs"]));
 const withAgents = process.env.AGTMUX_SKIP_AGENTS !== "1";
 if (withAgents) installAgents();
-must("the build", run(process.execPath, ["scripts/build.mjs"]));
 
 rmSync("test-results", { recursive: true, force: true });
 const projects = withAgents ? ["unit", "e2e"] : ["unit"];

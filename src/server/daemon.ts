@@ -244,6 +244,8 @@ async function serve({ places, config, env, log, now }: DaemonOptions, lock: Ins
   // Until a target has answered, a read says so.
   hub.setTargets(targets.reach());
   reconciler.start();
+  // The first read should not be an empty one. A target that does not answer keeps nobody waiting.
+  await Promise.race([targets.observeAll(), delay(FIRST_LOOK_MS)]);
   const listeners: Listener[] = [];
   try {
     const document = () => healthDocument(health);

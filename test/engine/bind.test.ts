@@ -140,7 +140,7 @@ describe("binding by session id and working directory", () => {
       "a proven ancestor's runtime among two in one directory",
       { ...asked, parentPids: [42] },
       [first, { ...second, pids: [52] }],
-      "ambiguous",
+      "r1",
     ],
   ])("TC-009 finds %s", (_name, hinted, candidates, expected) => {
     expect(outcome(hinted, ...candidates)).toBe(expected);

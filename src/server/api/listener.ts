@@ -90,9 +90,14 @@ export async function listen(
     socket.on("error", () => socket.destroy());
     sniff(socket, (isHttp2) => {
       undecided.delete(socket);
-      if (isHttp2) h2.emit("connection", socket);
+      if (isHttp2) serveHttp2(socket);
       else for (const serve of serveHttp1) serve.call(h1, socket);
     });
+  };
+  // An HTTP/1.1 server's sockets may be half open; under HTTP/2 a client that was killed would never be missed.
+  const serveHttp2 = (socket: Socket): void => {
+    socket.allowHalfOpen = false;
+    h2.emit("connection", socket);
   };
   h1.on("connection", accept);
   const file = await publishSocket(path, h1, accept, onError);

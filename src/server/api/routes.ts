@@ -16,6 +16,7 @@ import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
 import { type GetHealthResponse, GetHealthResponseSchema } from "../../../gen/agtmux/v1/daemon_pb.js";
 import { ContractError } from "../contract-error.js";
 import type { Logger } from "../log.js";
+import { VERSION } from "../version.js";
 import { answerError, type Request, type Response, withDetails } from "./error-answer.js";
 import { completed, connectError, contractError } from "./errors.js";
 import type { Handler } from "./listener.js";
@@ -73,6 +74,8 @@ export function requestHandler({ routes, maxRequestBytes, log, health }: RouteOp
   };
 
   return (request, response) => {
+    // A newer client can tell from any answer that the daemon is older than itself.
+    response.setHeader("agtmux-version", VERSION);
     const [path = ""] = (request.url ?? "").split("?", 1);
     if (path === "/v1/health" && health !== undefined) {
       answerHealth(request, response, health);

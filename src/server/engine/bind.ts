@@ -48,7 +48,9 @@ export function bind(
 ): Binding {
   const fitting = candidates.filter((candidate) => fits(hints, candidate, bindWindow));
   if (fitting.length > 1) {
-    // A working directory alone never tells two agents apart; a session id that one of them is known by does.
+    // A working directory alone never tells two agents apart; an ancestor does, and a session id that one is known by.
+    const [proven, ...others] = fitting.filter((candidate) => isProven(hints, candidate));
+    if (proven !== undefined && others.length === 0) return { kind: "bound", runtimeId: proven.runtimeId };
     const known = fitting.filter(
       (candidate) => hints.agentSessionId !== undefined && candidate.agentSessionId === hints.agentSessionId,
     );
@@ -60,14 +62,19 @@ export function bind(
   return only === undefined ? { kind: "none" } : { kind: "bound", runtimeId: only.runtimeId };
 }
 
+/** Whether the event comes from one of the agent's own processes. */
+function isProven(hints: BindingHints, candidate: BindingCandidate): boolean {
+  const named = [...(hints.pid === undefined ? [] : [hints.pid]), ...hints.parentPids];
+  return named.some((pid) => candidate.pids.includes(pid));
+}
+
 function fits(hints: BindingHints, candidate: BindingCandidate, bindWindow: Micros): boolean {
   if (hints.agentType !== candidate.agentType || !hints.targetIds.includes(candidate.targetId)) return false;
   if (hints.runtimeId !== undefined && hints.runtimeId !== candidate.runtimeId) return false;
   if (hints.pane !== undefined && !fitsPane(hints.pane, candidate)) return false;
   if (hints.startHint !== undefined && Math.abs(candidate.startedAt - hints.startHint) > bindWindow)
     return false;
-  const named = [...(hints.pid === undefined ? [] : [hints.pid]), ...hints.parentPids];
-  const proven = named.some((pid) => candidate.pids.includes(pid));
+  const proven = isProven(hints, candidate);
   if (hints.pid !== undefined && !proven) return false;
   if (proven || hints.runtimeId !== undefined) return true;
   // An event that names its ancestors, none of which is this agent, comes from another process.

@@ -63,10 +63,11 @@ function titleRead(memory: CodexMemory, event: BoundEvent): CodexMemory {
   return { ...memory, title, titleSpeaks, busySince: turnStart(memory, word, from, event.effectiveTime) };
 }
 
-/** A turn that no hook announced begins when the title first shows it. */
+/** A turn that no hook announced begins when the title first shows it, or a dialog of it. */
 function turnStart(memory: CodexMemory, word: TitleWord, from: TitleWord | null, at: Micros): Micros {
   const { hook } = memory;
-  if (word !== "turn" || from === "dialog" || memory.title?.word === "turn") return memory.busySince;
+  const begins = word !== "plain" && (from === null || from === "plain") && memory.title?.word !== word;
+  if (!begins) return memory.busySince;
   const announced = hook?.state === "running" || isWaiting(hook);
   if (announced || (hook !== null && at <= hook.at + TITLE_LAGS)) return memory.busySince;
   return Math.max(memory.busySince, at);
