@@ -47,6 +47,6 @@ export function emptyLines(what: string, filter: Filter | undefined, targets: re
   return [
     "No agents yet. Start one in a tmux pane:",
     "  tmux new-session -s work claude",
-    "or another: codex, gemini, copilot, cursor-agent, opencode. It shows up here by itself.",
+    "or codex instead of claude. It shows up here by itself.",
   ];
 }

@@ -27,13 +27,19 @@ export function schemaVersion(db: Database): number {
   return Number(db.pragma("user_version", { simple: true }));
 }
 
+/** The schema's version. Throws NewerSchemaError. */
+export function refuseNewer(db: Database): number {
+  const found = schemaVersion(db);
+  if (found > SCHEMA_VERSION) throw new NewerSchemaError(found);
+  return found;
+}
+
 /**
  * Brings a database to `target` (the newest by default), up or down, each step in one transaction with its
  * version, so that a crash leaves one version or the next and nothing between. Throws NewerSchemaError.
  */
 export function migrate(db: Database, target: number = SCHEMA_VERSION): void {
-  const found = schemaVersion(db);
-  if (found > SCHEMA_VERSION) throw new NewerSchemaError(found);
+  const found = refuseNewer(db);
   for (const migration of MIGRATIONS) {
     if (migration.version > found && migration.version <= target) step(db, migration.up, migration.version);
   }

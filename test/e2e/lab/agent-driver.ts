@@ -71,8 +71,18 @@ export class AgentDriver {
       if (dialog === undefined) return;
       await sleep(DIALOG_SETTLE_MS);
       await this.#choose(dialog.choose);
+      if (await this.#isGone(dialog.shown, DIALOG_SETTLE_MS)) continue;
+      // In some dialogs a number only moves the highlight.
+      await this.#terminal.sendKeys(this.paneId, "Enter");
       await this.#terminal.waitForScreenWithout(this.paneId, dialog.shown, deadline - Date.now());
     }
+  }
+
+  async #isGone(shown: RegExp, withinMs: number): Promise<boolean> {
+    return this.#terminal.waitForScreenWithout(this.paneId, shown, withinMs).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** The pid of the process that draws the terminal: for Codex the native child, not its node launcher. */

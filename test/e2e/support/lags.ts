@@ -33,6 +33,7 @@ export function printLags(suite: string): void {
     console.log(`${suite}: ${step}: seen ${fromAction} ms after the key${screen}`);
   }
   const screens = own.flatMap(({ fromScreen }) => (fromScreen === undefined ? [] : [fromScreen]));
+  if (own.length === 0) return;
   console.log(
     `${suite}: median ${median(own.map(({ fromAction }) => fromAction))} ms after the key, ${median(screens)} ms after the screen`,
   );
