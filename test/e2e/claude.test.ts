@@ -123,7 +123,7 @@ describe.skipIf(!agentsInstalled()).each([
     await scenario.sees({ name: "tool runs", action: approved, state: "running" });
     await claude.waitForScreen(BUSY, 5_000);
     const action = await claude.escape();
-    await scenario.sees({ name: "Esc while a tool runs", action, state: "idle" });
+    await scenario.sees({ name: "Esc while a tool runs", action, state: "idle", between: ["running"] });
   });
 
   it("keeps running through a queued prompt until its own end", async () => {

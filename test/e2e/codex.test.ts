@@ -101,7 +101,7 @@ describe.skipIf(!agentsInstalled()).each([
     const approved = await codex.approve();
     await sees({ name: "tool runs", action: approved, state: "running" });
     const action = await codex.escape();
-    await sees({ name: "Esc while a tool runs", action, state: "idle" });
+    await sees({ name: "Esc while a tool runs", action, state: "idle", between: ["running"] });
   });
 
   it("keeps running through a prompt that steers it until its own end", async () => {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import SqliteDatabase, { type Database } from "better-sqlite3";
 import type { AnyAdapter } from "../../src/server/adapters/contract.js";
 import { AdapterRegistry } from "../../src/server/adapters/registry.js";
 import { DEFAULTS } from "../../src/server/config.js";
@@ -26,7 +27,7 @@ export class JournalLab {
   #now = START;
 
   constructor(
-    private readonly adapter?: AnyAdapter,
+    private readonly adapter?: AnyAdapter | undefined,
     private readonly checkpointEvery = 3,
   ) {
     this.store = openStore(this.path, () => new Date(0));
@@ -50,6 +51,18 @@ export class JournalLab {
   close(): void {
     this.store.close();
     rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** A connection of its own, for looking at what is on disk. */
+  connect(): Database {
+    return new SqliteDatabase(this.path, { readonly: true });
+  }
+
+  /** Changes what is on disk behind the journal's back. */
+  write(sql: string): void {
+    const db = new SqliteDatabase(this.path);
+    db.exec(sql);
+    db.close();
   }
 
   /** Takes events in one commit. */
@@ -90,7 +103,8 @@ export class JournalLab {
     const { adapter } = this;
     const settings = { ...DEFAULTS, checkpointEvery: this.checkpointEvery };
     const find = (type: string): AnyAdapter | undefined => adapter ?? registry.find(type);
-    const journal = new Journal(this.store, find, settings, (target) => this.seen.has(target));
+    const local = (): readonly string[] => ["host"];
+    const journal = new Journal(this.store, find, settings, (target) => this.seen.has(target), local, local);
     journal.load(this.#now);
     return journal;
   }

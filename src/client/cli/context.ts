@@ -49,7 +49,7 @@ function daemonStarter(io: Io): (error: AgtmuxError) => Promise<void> {
     if (tried) throw error;
     tried = true;
     if (io.daemonPath === undefined) throw error;
-    const { startDaemon } = await import("./other-commands.js");
+    const { startDaemon } = await import("../spawn.js");
     await startDaemon({ env: io.env, daemonPath: io.daemonPath });
   };
 }

@@ -73,7 +73,7 @@ async function print(
   const lines =
     rendering.rows > 0
       ? rendering.table(view)
-      : await (await import("./other-commands.js")).explainEmpty(context, rendering.what, listing.filter);
+      : await (await import("./empty.js")).explainEmpty(context, rendering.what, listing.filter);
   const notices = targetErrorLines(listing.targetErrors, view.nowMs, view.palette, {
     ...view,
     width: undefined,

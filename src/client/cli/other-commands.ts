@@ -1,11 +1,9 @@
 /**
- * Every command but `list`, and what `list` needs only now and then, in one module: so the bundle has two parts,
- * that which every `agtmux list` loads, whose start-up time is budgeted, and the rest.
+ * Every command but `list` in one module: so the bundle has two parts, that which every `agtmux list` loads, whose
+ * start-up time is budgeted, and the rest.
  */
-export { startDaemon } from "../spawn.js";
 export { showConfig } from "./config.js";
 export { restartCommand, startCommand, statusCommand, stopCommand } from "./daemon.js";
-export { explainEmpty } from "./empty.js";
 export { events } from "./events.js";
 export { explain } from "./explain.js";
 export { hookStatus, installHooks, uninstallHooks } from "./hooks.js";

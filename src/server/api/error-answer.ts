@@ -6,7 +6,13 @@ import type {
   UniversalServerRequest,
   UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
-import { codeToHttpStatus, errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import {
+  codeToHttpStatus,
+  endStreamFlag,
+  endStreamToJson,
+  errorFromJsonBytes,
+  errorToJsonBytes,
+} from "@connectrpc/connect/protocol-connect";
 import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { ErrorCode, ErrorDetailSchema } from "../../../gen/agtmux/v1/common_pb.js";
@@ -35,6 +41,13 @@ export function answerError(request: Request, response: Response, error: Contrac
       response.setHeader(name, value);
     });
     response.end();
+    return;
+  }
+  if (type.startsWith("application/connect+")) {
+    response.statusCode = 200;
+    response.setHeader("content-type", type);
+    const end = JSON.stringify(endStreamToJson(new Headers(), thrown, undefined));
+    response.end(envelope(endStreamFlag, Buffer.from(end)));
     return;
   }
   response.statusCode = codeToHttpStatus(thrown.code);
@@ -105,12 +118,16 @@ async function amendedWeb(response: UniversalServerResponse): Promise<UniversalS
     const trailer = trailerParse(bytes.subarray(at + ENVELOPE_HEAD, end));
     if (!amendTrailer(trailer)) break;
     const data = trailerSerialize(trailer);
-    const head = Buffer.alloc(ENVELOPE_HEAD);
-    head.writeUInt8(trailerFlag);
-    head.writeUInt32BE(data.byteLength, 1);
-    return { ...response, body: once(Buffer.concat([bytes.subarray(0, at), head, data])) };
+    return { ...response, body: once(Buffer.concat([bytes.subarray(0, at), envelope(trailerFlag, data)])) };
   }
   return { ...response, body: once(bytes) };
+}
+
+function envelope(flags: number, data: Uint8Array): Buffer {
+  const head = Buffer.alloc(ENVELOPE_HEAD);
+  head.writeUInt8(flags);
+  head.writeUInt32BE(data.byteLength, 1);
+  return Buffer.concat([head, data]);
 }
 
 function amendTrailer(trailer: Headers): boolean {

@@ -4,7 +4,12 @@ import SqliteDatabase from "better-sqlite3";
 import { ErrorCode, ErrorCodeSchema, ErrorDetailSchema } from "../../../gen/agtmux/v1/common_pb.js";
 import { error_mapping } from "../../../gen/agtmux/v1/options_pb.js";
 import { ContractError } from "../contract-error.js";
+import { cleanLine } from "../ingest/redact.js";
 import type { Logger } from "../log.js";
+
+/** Most characters of a message, and of one fact. */
+const MAX_MESSAGE = 1_024;
+const MAX_FACT = 4_096;
 
 const DISK_FULL = new Set(["SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_READONLY", "SQLITE_CANTOPEN"]);
 
@@ -27,17 +32,20 @@ export function contractError(error: unknown, log: Logger): ContractError {
 /** The Connect error that carries a ContractError, by the table in the contract's ErrorCode. */
 export function connectError(error: ContractError): ConnectError {
   const mapping = getOption(errorValue(error.code), error_mapping);
+  // Messages and facts quote what callers sent; they are printed as they are.
+  const message = cleanLine(error.message, MAX_MESSAGE);
+  const details = Object.entries(error.details).map(([name, value]) => [name, cleanLine(value, MAX_FACT)]);
   const detail = {
     desc: ErrorDetailSchema,
     value: {
       code: error.code,
-      message: error.message,
-      details: { ...error.details },
+      message,
+      details: Object.fromEntries(details),
       retryable: mapping.retryable,
     },
   };
   // Sound: the table holds gRPC's numbers, which are Connect's codes.
-  return new ConnectError(error.message, mapping.grpcCode as Code, undefined, [detail], error);
+  return new ConnectError(message, mapping.grpcCode as Code, undefined, [detail], error);
 }
 
 function errorValue(code: ErrorCode) {

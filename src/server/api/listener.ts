@@ -12,6 +12,8 @@ const PREFACE_MS = 5_000;
 const HEADERS_MS = 10_000;
 /** Streams are open for days; a request's own body is not. */
 const REQUEST_MS = 60_000;
+/** How long a client may go on sending after it was answered. */
+const LINGER_MS = 1_000;
 const MAX_CONNECTIONS = 2_048;
 const MAX_STREAMS = 1_024;
 /** How often a draining server closes the connections that have become idle. */
@@ -91,7 +93,10 @@ export async function listen(
     sniff(socket, (isHttp2) => {
       undecided.delete(socket);
       if (isHttp2) serveHttp2(socket);
-      else for (const serve of serveHttp1) serve.call(h1, socket);
+      else {
+        linger(socket);
+        for (const serve of serveHttp1) serve.call(h1, socket);
+      }
     });
   };
   // An HTTP/1.1 server's sockets may be half open; under HTTP/2 a client that was killed would never be missed.
@@ -121,6 +126,20 @@ export async function listen(
       clearInterval(look);
       clearTimeout(force);
     },
+  };
+}
+
+/**
+ * Node closes a connection as soon as its last answer is written. A client that is still sending then loses the answer
+ * with the connection, so what it sends is read, and thrown away, for a while.
+ */
+function linger(socket: Socket): void {
+  socket.destroySoon = () => {
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once("close", () => clearTimeout(timer));
+    socket.once("end", () => socket.destroy());
+    socket.end();
+    socket.resume();
   };
 }
 

@@ -1,11 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 
-/** Where hook files lie under a daemon's state directory. The path enters the command, which must never change. */
-export function hookScriptPath(stateDir: string): string {
-  return join(stateDir, "hooks", "agtmux-hook");
-}
-
 /** Folder of the backups of users' files. */
 export function hookBackupFolder(stateDir: string): string {
   return join(stateDir, "hooks", "backup");

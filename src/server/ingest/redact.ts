@@ -14,7 +14,7 @@ const SECRET_SHAPES: readonly RegExp[] = [
   /\bglpat-[A-Za-z0-9_-]{16,}/u,
   /\bxox[abeoprs]-[A-Za-z0-9-]{10,}/u,
   /\b(?:hf_|npm_|glsa_|dop_v1_|shpat_|pypi-|SG\.|AGE-SECRET-KEY-1)[A-Za-z0-9._-]{16,}/u,
-  /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/u,
+  /\b(?:AKIA|ASIA)[A-Z0-9]{16}/u,
   /\bAIza[A-Za-z0-9_-]{30,}/u,
   /\bya29\.[A-Za-z0-9_-]{20,}/u,
   /\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}/u,

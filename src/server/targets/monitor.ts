@@ -231,8 +231,9 @@ export class TargetMonitor {
       this.#setHealth(succeeded(this.#health, reason, this.parts.now(), this.parts.settings));
       this.#doorbell.follow(topology.bootId);
       this.parts.onTopology(this.target.targetId, topology);
-      this.#feeds.update(this.#views(topology));
+      // How a turn ended stands on the screen: it is read before the title that says that nothing runs any more.
       await this.#lookAtScreens(topology);
+      this.#feeds.update(this.#views(topology));
     } catch (error) {
       this.#failed(error);
     }

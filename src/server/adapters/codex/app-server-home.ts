@@ -77,6 +77,11 @@ export class AppServerHome {
     if (views.some((view) => !before.has(view.runtimeId))) this.#searchSoon();
   }
 
+  /** Whether the app-server tells what this runtime does. */
+  speaksFor(runtimeId: string): boolean {
+    return this.#mapped.has(runtimeId);
+  }
+
   /** Every half minute: read what may have been missed. */
   tick(): void {
     if (this.#link.connection === undefined || this.#nowMs() - this.#resyncAt < RESYNC_MS) return;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { AdapterSubscription, AgentHost, RuntimeView } from "../contract.js";
 import { AppServerHome } from "./app-server-home.js";
-import { TitleBeats } from "./title-beats.js";
+import { TitleFeed } from "./title-feed.js";
 
 /** Everything that Codex's terminals and their app-servers tell on one host: one connection per CODEX_HOME. */
 class CodexFeeds implements AdapterSubscription {
@@ -10,17 +10,17 @@ class CodexFeeds implements AdapterSubscription {
   readonly #reading = new Set<string>();
   readonly #homes = new Map<string, AppServerHome>();
   readonly #faults = new Map<string, string>();
-  readonly #beats: TitleBeats;
+  readonly #titles: TitleFeed;
   #views: readonly RuntimeView[] = [];
   #closed = false;
 
   constructor(private readonly host: AgentHost) {
-    this.#beats = new TitleBeats(host);
+    this.#titles = new TitleFeed(host, (id) => this.#isHeard(id));
   }
 
   update(runtimes: readonly RuntimeView[]): void {
     this.#views = runtimes;
-    this.#beats.update(runtimes);
+    this.#titles.update(runtimes);
     if (!this.host.canDial) return;
     const present = new Set(runtimes.map((view) => view.runtimeId));
     for (const id of this.#homeOf.keys()) if (!present.has(id)) this.#homeOf.delete(id);
@@ -38,6 +38,10 @@ class CodexFeeds implements AdapterSubscription {
     this.#closed = true;
     for (const home of this.#homes.values()) home.close();
     this.#homes.clear();
+  }
+
+  #isHeard(runtimeId: string): boolean {
+    return this.#homes.get(this.#homeOf.get(runtimeId) ?? "")?.speaksFor(runtimeId) ?? false;
   }
 
   async #findHome(view: RuntimeView): Promise<void> {

@@ -101,8 +101,12 @@ function ended(memory: CodexMemory, event: BoundEvent, turn: string, interrupted
 }
 
 function sessionStart(memory: CodexMemory, event: BoundEvent): CodexMemory {
-  if (attribute(event, "source") === "compact") return memory;
+  const source = attribute(event, "source");
+  if (source === "compact") return memory;
   const { hook } = memory;
   if (hook?.state === "running" && event.effectiveTime - hook.at < STARTS_WITH_PROMPT) return memory;
-  return { ...memory, hook: claim(event, "idle", "fresh"), end: null, failing: null, turn: "" };
+  // All but a cleared session are announced only just before their first prompt, when others have long spoken.
+  const late = source !== "clear" && (hook !== null || memory.title !== null || memory.screen !== null);
+  const fresh = late ? hook : claim(event, "idle", "fresh");
+  return { ...memory, hook: fresh, end: late ? memory.end : null, failing: null, turn: "" };
 }
