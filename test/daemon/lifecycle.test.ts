@@ -311,6 +311,16 @@ describe("an end", () => {
     const silent = connectSocket(daemon.socketPath);
     await new Promise((resolve) => silent.once("connect", resolve));
     silent.on("error", () => undefined);
+    // A watcher whose client would use the connection again.
+    const kept = connectSocket(daemon.socketPath);
+    let heard = "";
+    kept.on("data", (chunk: Buffer) => {
+      heard += chunk.toString();
+    });
+    kept.write(
+      "POST /agtmux.v1.StateService/Watch HTTP/1.1\r\nHost: localhost\r\ncontent-type: application/connect+json\r\ncontent-length: 7\r\n\r\n\0\0\0\0\x02{}",
+    );
+    await eventually("it to watch", () => heard.includes("SNAPSHOT"));
     const began = performance.now();
     expect(await daemon.end()).toBe(0);
     const took = performance.now() - began;
@@ -319,6 +329,7 @@ describe("an end", () => {
       expect(watcher.ended).toBeNull();
       expect([watcher.last.type, watcher.last.resetReason]).toEqual([WatchType.RESET, "shutdown"]);
     }
+    expect(heard).toContain('"resetReason":"shutdown"');
     expect(took).toBeLessThan(2_000);
     expect(existsSync(daemon.socketPath)).toBe(false);
     session.destroy();

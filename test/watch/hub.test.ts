@@ -247,6 +247,37 @@ describe("what a filter lets through", () => {
   });
 });
 
+describe("the summary", () => {
+  it("TC-042 is told when it changes although no shown row does", async () => {
+    const world = new World(random(SEED));
+    const [calm] = world.paneIds();
+    if (calm === undefined) throw new Error("no pane");
+    world.setState(calm, "idle");
+    world.addPane();
+    const failed = world.paneIds().at(-1);
+    if (failed === undefined) throw new Error("no pane");
+    world.setState(failed, "error");
+    world.publish();
+    // The one window needs the user and is not shown, but its calm pane counts.
+    const abort = new AbortController();
+    const request = create(WatchRequestSchema, { scope: WatchScope.WINDOWS, filter: { needsAction: false } });
+    const stream = world.hub.stream(request, abort.signal);
+    const { value: snapshot } = await stream.next();
+    expect([snapshot?.items, snapshot?.summary?.byState]).toEqual([[], { idle: 1 }]);
+    const next = stream.next();
+    world.setState(calm, "running");
+    world.publish();
+    const { value: delta } = await next;
+    expect([delta?.type, delta?.changes, delta?.summary?.byState]).toEqual([
+      WatchType.DELTA,
+      [],
+      { running: 1 },
+    ]);
+    abort.abort();
+    await stream.return(undefined);
+  });
+});
+
 describe("a reader that is slow", () => {
   it("TC-069 far behind gets one merged delta, marked so, that ends in the same state", async () => {
     const world = new World(random(SEED));

@@ -63,11 +63,7 @@ export function requestHandler({ routes, maxRequestBytes, log, health }: RouteOp
 
   const call = async (method: ReturnType<typeof withDetails>, request: Request, response: Response) => {
     try {
-      // Left to itself the library would destroy the connection together with a body that it refuses to read on.
-      const body = request.iterator({ destroyOnReturn: false });
-      response.once("finish", () => request.resume());
-      const known = universalRequestFromNodeRequest(request, response, undefined, undefined);
-      const answer = await method({ ...known, body });
+      const answer = await method(universalRequestFromNodeRequest(request, response, undefined, undefined));
       await universalResponseToNodeResponse(answer, response);
     } catch (error) {
       // The client has gone; there is nobody to tell.

@@ -32,15 +32,17 @@ export class AdapterFeeds {
     private readonly events: FeedEvents,
   ) {}
 
-  /** All runtimes of the target, after every reading. */
-  update(seen: readonly SeenView[]): void {
+  /** All runtimes of the target, after every reading. Resolves when what the titles say is stored. */
+  async update(seen: readonly SeenView[]): Promise<void> {
+    const signals: NativeSignal[] = [];
     for (const adapter of this.adapters) {
       const views = seen.filter(({ agentType }) => agentType === adapter.agentType).map(({ view }) => view);
-      this.#readTitles(adapter, views);
+      signals.push(...this.#readTitles(adapter, views));
       this.#subscribe(adapter, views);
     }
     const present = new Set(seen.map(({ view }) => view.runtimeId));
     for (const id of this.#titles.keys()) if (!present.has(id)) this.#titles.delete(id);
+    if (signals.length > 0) await this.events.emit(signals);
   }
 
   close(): void {
@@ -75,8 +77,9 @@ export class AdapterFeeds {
     };
   }
 
-  #readTitles(adapter: AnyAdapter, views: readonly RuntimeView[]): void {
-    if (adapter.readTitle === undefined) return;
+  /** What the titles say that they did not say before. */
+  #readTitles(adapter: AnyAdapter, views: readonly RuntimeView[]): NativeSignal[] {
+    if (adapter.readTitle === undefined) return [];
     const signals: NativeSignal[] = [];
     for (const view of views) {
       const transition = adapter.readTitle(view.title);
@@ -86,7 +89,7 @@ export class AdapterFeeds {
       this.#titles.set(view.runtimeId, word);
       signals.push(titleSignal(view, transition, this.now()));
     }
-    if (signals.length > 0) void this.events.emit(signals);
+    return signals;
   }
 }
 

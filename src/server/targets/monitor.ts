@@ -233,7 +233,7 @@ export class TargetMonitor {
       this.parts.onTopology(this.target.targetId, topology);
       // How a turn ended stands on the screen: it is read before the title that says that nothing runs any more.
       await this.#lookAtScreens(topology);
-      this.#feeds.update(this.#views(topology));
+      await this.#feeds.update(this.#views(topology));
     } catch (error) {
       this.#failed(error);
     }
@@ -348,6 +348,7 @@ export class TargetMonitor {
       return runtime === undefined ? [] : [fromNative(signal, runtime)];
     });
     if (events.length === 0) return;
+    this.#lastChange = this.parts.now();
     await this.parts.commit.submit(events).catch((error: unknown) => {
       this.parts.log.error({ target: this.target.targetId, error: String(error) }, "signals were not stored");
     });

@@ -43,5 +43,5 @@ export function resume(cursor: string, stream: string, reach: number, head: numb
   }
   if (id !== stream) return { kind: "expired", reason: "stream_changed" };
   if (sequence > head) throw new ContractError(ErrorCode.E_CURSOR_INVALID, "the cursor lies in the future");
-  return sequence < reach - 1 ? { kind: "expired", reason: "cursor_expired" } : { kind: "live", sequence };
+  return sequence < reach ? { kind: "expired", reason: "cursor_expired" } : { kind: "live", sequence };
 }

@@ -52,6 +52,7 @@ const SPECIAL: Readonly<Record<string, Record<string, string>>> = {
   "Notification.idle_prompt.json": { ...unchanged, running: "idle" },
   // A sub-agent's tools go on beside the dialog.
   "PreToolUse.subagent.json": { ...every("running"), waiting_approval: "waiting_approval" },
+  "SubagentStart.json": { ...every("running"), waiting_approval: "waiting_approval" },
   // Reminders of a dialog that is known to be open.
   "Notification.elicitation_dialog.json": { ...every("waiting_input"), waiting_approval: "waiting_approval" },
   "Notification.elicitation_url_dialog.json": {
@@ -149,7 +150,8 @@ describe("TC-015 a hook of Claude Code", () => {
       );
     expect(stop()).toBe("completed/turn_end");
     expect(stop({ type: "subagent", status: "running" })).toBe("running/background_agent");
-    expect(stop({ type: "subagent", status: "completed" })).not.toMatch(/^running/u);
+    expect(stop({ type: "subagent", status: "completed" })).toBe("completed/turn_end");
+    expect(stop({ type: "shell", status: "completed" })).toBe("completed/turn_end");
     expect(stop({ type: "shell", status: "running" })).toBe("completed/background_shell");
     expect(stop({ type: "local_bash", status: "running" }, { type: "subagent" })).toBe(
       "running/background_agent",

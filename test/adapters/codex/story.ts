@@ -1,6 +1,5 @@
 import { codexAdapter } from "../../../src/server/adapters/codex/index.js";
 import type { CodexMemory } from "../../../src/server/adapters/codex/memory.js";
-import { splitTitle, titleSaying } from "../../../src/server/adapters/codex/title.js";
 import type { BoundEvent, Transition } from "../../../src/server/engine/event.js";
 import { emptyFold, type Fold, refold } from "../../../src/server/engine/fold.js";
 import type { Source } from "../../../src/server/engine/state.js";
@@ -27,7 +26,7 @@ export class Story {
   }
 
   title(seconds: number, title: string): this {
-    return this.add(seconds, "native", "title", titleSaying(splitTitle(title).word, false));
+    return this.add(seconds, "native", "title", codexAdapter.readTitle?.(title));
   }
 
   titleMoves(seconds: number, word: "turn" | "dialog"): this {

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { splitTitle } from "../../../src/server/adapters/codex/title.js";
-import { TitleFeed } from "../../../src/server/adapters/codex/title-feed.js";
+import { readCodexTitle, splitTitle } from "../../../src/server/adapters/codex/title.js";
+import { TitleBeats } from "../../../src/server/adapters/codex/title-beats.js";
 import type { NativeSignal, RuntimeView } from "../../../src/server/adapters/contract.js";
 
 const FIXTURES = join(import.meta.dirname, "..", "..", "fixtures", "codex");
@@ -17,7 +17,11 @@ const WORDS = new Map([
 
 describe("a title's word", () => {
   it.each([...titles].filter(([title]) => title !== ""))("%j says %s", (title, state) => {
-    expect(splitTitle(title).word).toBe(WORDS.get(state));
+    expect(readCodexTitle(title)?.attributes?.["word"]).toBe(WORDS.get(state));
+  });
+
+  it("is none for the empty title that an exit leaves", () => {
+    expect(readCodexTitle("")).toBeUndefined();
   });
 
   it("is that of the mark alone; the name behind it may be anything", () => {
@@ -29,78 +33,54 @@ describe("a title's word", () => {
   });
 });
 
-describe("what is told of titles", () => {
-  function feed(heard = false) {
+describe("a title that moves", () => {
+  function beats(heard: boolean) {
     const told: string[] = [];
     let now = 1_000_000_000;
-    const host = {
-      now: () => now,
-      emit: (signals: readonly NativeSignal[]) => {
-        for (const { transition } of signals) {
-          const { word, moving } = transition?.attributes ?? {};
-          told.push(moving === true ? `${word} moves` : String(word));
-        }
-      },
-      look: async () => {
-        told.push("look");
-      },
+    const emit = (signals: readonly NativeSignal[]): void => {
+      for (const { transition } of signals) {
+        expect(transition?.attributes?.["moving"]).toBe(true);
+        told.push(String(transition?.attributes?.["word"]));
+      }
     };
-    const titles = new TitleFeed(host, () => heard);
-    const show = async (title: string, laterMs = 1_000): Promise<string[]> => {
+    const feed = new TitleBeats({ now: () => now, emit }, () => heard);
+    return (title: string, laterMs = 1_000): string[] => {
       now += laterMs * 1_000;
       const place = { paneId: "%1", agentPid: 1, startRaw: "", argv: [], cwd: "/", agentSessionId: "" };
       const view: RuntimeView = { ...place, runtimeId: "r", title };
-      const from = told.length;
-      titles.update([view]);
-      await new Promise((resolve) => setImmediate(resolve));
-      return told.slice(from);
+      told.length = 0;
+      feed.update([view]);
+      return [...told];
     };
-    return { show, titles, told };
   }
 
-  it("is each change, with a look at the screen before a turn's end or a dialog", async () => {
-    const { show } = feed();
-    expect(await show("vm")).toEqual(["plain"]);
-    expect(await show("work")).toEqual([]);
-    expect(await show("⠋ work")).toEqual(["turn"]);
-    expect(await show("[ ! ] Action Required | work")).toEqual(["look", "dialog"]);
-    expect(await show("⠋ work")).toEqual(["turn"]);
-    expect(await show("work")).toEqual(["look", "plain"]);
-    expect(await show("")).toEqual([]);
+  it("is told at once of one that was there already, and now and then again", () => {
+    const show = beats(false);
+    expect(show("⠋ work")).toEqual([]);
+    expect(show("⠙ work")).toEqual(["turn"]);
+    expect(show("⠹ work")).toEqual([]);
+    expect(show("⠋ work", 4_000)).toEqual(["turn"]);
   });
 
-  it("is once that a spinner which was there already moves, and now and then again", async () => {
-    const { show } = feed();
-    expect(await show("⠋ work")).toEqual(["turn"]);
-    expect(await show("⠙ work")).toEqual(["turn moves"]);
-    expect(await show("⠹ work")).toEqual([]);
-    expect(await show("⠋ work", 4_000)).toEqual(["turn moves"]);
+  it("is told of a dialog's mark as well, and of a change only after a while", () => {
+    const show = beats(false);
+    show("⠋ work");
+    expect(show("[ ! ] Action Required | work")).toEqual([]);
+    expect(show("[ . ] Action Required | work")).toEqual([]);
+    expect(show("[ ! ] Action Required | work", 4_000)).toEqual(["dialog"]);
   });
 
-  it("is a rare sign of life where the app-server is heard", async () => {
-    const { show } = feed(true);
-    await show("work");
-    await show("⠋ work");
-    expect(await show("⠙ work", 30_000)).toEqual([]);
-    expect(await show("⠋ work", 30_000)).toEqual(["turn moves"]);
+  it("is a rare sign of life where the app-server is heard", () => {
+    const show = beats(true);
+    show("work");
+    show("⠋ work");
+    expect(show("⠙ work", 30_000)).toEqual([]);
+    expect(show("⠋ work", 30_000)).toEqual(["turn"]);
   });
 
-  it("is never that one moves which stands still, nor one without a mark", async () => {
-    const { show } = feed();
-    await show("⠹ Mock title | work");
-    for (let look = 0; look < 20; look += 1) expect(await show("⠹ Mock title | work", 10_000)).toEqual([]);
-    await show("a | work");
-    for (const name of ["b", "c", "d"]) expect(await show(`${name} | work`, 60_000)).toEqual([]);
-  });
-
-  it("is not what a title said before it changed again", async () => {
-    const { show, titles, told } = feed();
-    await show("⠋ work");
-    const place = { paneId: "%1", agentPid: 1, startRaw: "", argv: [], cwd: "/", agentSessionId: "" };
-    const from = told.length;
-    titles.update([{ ...place, runtimeId: "r", title: "work" }]);
-    titles.update([{ ...place, runtimeId: "r", title: "⠙ work" }]);
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(told.slice(from)).toEqual(["look", "turn"]);
+  it("is never told of one that stands still, nor of a title without a mark", () => {
+    const show = beats(false);
+    for (let look = 0; look < 20; look += 1) expect(show("⠹ Mock title | work", 10_000)).toEqual([]);
+    for (const name of ["a", "b", "c"]) expect(show(`${name} | work`, 60_000)).toEqual([]);
   });
 });

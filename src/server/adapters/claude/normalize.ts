@@ -6,19 +6,15 @@ import type { Normalized, RawSignal } from "../contract.js";
 const QUESTION_TOOL = "AskUserQuestion";
 const PLAN_TOOL = "ExitPlanMode";
 
-function length(value: unknown): number {
-  return Array.isArray(value) ? value.length : 0;
-}
+const SHELLS: readonly string[] = ["shell", "local_bash"];
 
-/** Background agents that a Stop leaves running; background shells do not keep a turn open. */
-function backgroundAgents(payload: unknown): number {
+/** What a Stop leaves running: background agents keep a turn open, background shells do not. */
+function background(payload: unknown): { readonly agents: number; readonly shells: number } {
   const tasks = field(payload, "background_tasks");
-  if (!Array.isArray(tasks)) return 0;
-  return tasks.filter((task) => {
-    const type = stringField(task, "type");
-    const status = stringField(task, "status");
-    return type !== "shell" && type !== "local_bash" && (status === "" || status === "running");
-  }).length;
+  if (!Array.isArray(tasks)) return { agents: 0, shells: 0 };
+  const running = tasks.filter((task) => ["", "running"].includes(stringField(task, "status")));
+  const shells = running.filter((task) => SHELLS.includes(stringField(task, "type"))).length;
+  return { agents: running.length - shells, shells };
 }
 
 function notification(type: string): Transition | undefined {
@@ -76,10 +72,8 @@ function transition(event: string, payload: unknown): Transition | "nothing" | "
       return { kind: "activity" };
     case "Notification":
       return notification(stringField(payload, "notification_type")) ?? "nothing";
-    case "Stop": {
-      const shells = length(field(payload, "background_tasks")) - backgroundAgents(payload);
-      return { kind: "stop", attributes: { agents: backgroundAgents(payload), shells: Math.max(0, shells) } };
-    }
+    case "Stop":
+      return { kind: "stop", attributes: background(payload) };
     case "StopFailure":
       return { kind: "stop_failure", attributes: { error: stringField(payload, "error") } };
     case "PreCompact":

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { AdapterSubscription, AgentHost, RuntimeView } from "../contract.js";
 import { AppServerHome } from "./app-server-home.js";
-import { TitleFeed } from "./title-feed.js";
+import { TitleBeats } from "./title-beats.js";
 
 /** Everything that Codex's terminals and their app-servers tell on one host: one connection per CODEX_HOME. */
 class CodexFeeds implements AdapterSubscription {
@@ -10,17 +10,17 @@ class CodexFeeds implements AdapterSubscription {
   readonly #reading = new Set<string>();
   readonly #homes = new Map<string, AppServerHome>();
   readonly #faults = new Map<string, string>();
-  readonly #titles: TitleFeed;
+  readonly #beats: TitleBeats;
   #views: readonly RuntimeView[] = [];
   #closed = false;
 
   constructor(private readonly host: AgentHost) {
-    this.#titles = new TitleFeed(host, (id) => this.#isHeard(id));
+    this.#beats = new TitleBeats(host, (id) => this.#isHeard(id));
   }
 
   update(runtimes: readonly RuntimeView[]): void {
     this.#views = runtimes;
-    this.#titles.update(runtimes);
+    this.#beats.update(runtimes);
     if (!this.host.canDial) return;
     const present = new Set(runtimes.map((view) => view.runtimeId));
     for (const id of this.#homeOf.keys()) if (!present.has(id)) this.#homeOf.delete(id);

@@ -5,6 +5,7 @@ import { normalizeCodex } from "./normalize.js";
 import { identifyCodex, isCodexHelper } from "./process.js";
 import { codexReducer } from "./reducer.js";
 import { CODEX_SCREEN } from "./screen.js";
+import { readCodexTitle } from "./title.js";
 
 /** Codex names a hook by its place in the file and asks for trust anew when that changes: new ones go last. */
 const EVENTS = [
@@ -62,5 +63,6 @@ export const codexAdapter: Adapter<CodexMemory> = {
   identifyProcess: identifyCodex,
   isHelper: isCodexHelper,
   normalize: normalizeCodex,
+  readTitle: readCodexTitle,
   subscribe: subscribeCodex,
 };

@@ -20,6 +20,11 @@ export function splitTitle(title: string): { word: TitleWord; mark: string; text
   return { word: "plain", mark: "", text: title };
 }
 
+/** An empty title is left behind at exit and says nothing. */
+export function readCodexTitle(title: string): Transition | undefined {
+  return title === "" ? undefined : titleSaying(splitTitle(title).word, false);
+}
+
 /**
  * A title's transition. `moving`: its mark was seen to move, so that it is not what a killed predecessor left in the
  * pane.
