@@ -48,7 +48,13 @@ describe.skipIf(!agentsInstalled()).each([
   it("is seen as idle once it takes a prompt", async () => {
     const [start] = codex.actions;
     if (start === undefined) throw new Error("the driver notes its start");
-    await sees({ name: "start", action: start, state: "idle", between: ["unknown", "waiting_input", "gone"], timeoutMs: 15_000 });
+    await sees({
+      name: "start",
+      action: start,
+      state: "idle",
+      between: ["unknown", "waiting_input", "gone"],
+      timeoutMs: 15_000,
+    });
     const agent = await observer.agent(codex.paneId);
     expect(agent?.agentType).toBe("codex");
     expect(Number(agent?.agentPid)).toBe(await codex.agentPid());
@@ -73,7 +79,13 @@ describe.skipIf(!agentsInstalled()).each([
     await sees({ name: "approval asked", action: asked, state: "waiting_approval", between: ["running"] });
     const approved = await codex.approve();
     await sees({ name: "approved", action: approved, state: "running" });
-    await sees({ name: "tool end", action: approved, state: "completed", between: ["running"], timeoutMs: 25_000 });
+    await sees({
+      name: "tool end",
+      action: approved,
+      state: "completed",
+      between: ["running"],
+      timeoutMs: 25_000,
+    });
   });
 
   it("is idle when a tool is refused", async () => {
@@ -109,7 +121,13 @@ describe.skipIf(!agentsInstalled()).each([
     await sees({ name: "first of two", action: first, state: "running" });
     await codex.waitForScreen(/word3/, 15_000);
     await codex.prompt("hello");
-    await sees({ name: "steered turn's end", action: first, state: "completed", between: ["running"], timeoutMs: 30_000 });
+    await sees({
+      name: "steered turn's end",
+      action: first,
+      state: "completed",
+      between: ["running"],
+      timeoutMs: 30_000,
+    });
     expect(await codex.screen()).toMatch(/ready\./);
   });
 
@@ -125,7 +143,12 @@ describe.skipIf(!agentsInstalled()).each([
 
   it("leaves the list at /exit", async () => {
     const action = await codex.exit();
-    await sees({ name: "/exit", action, state: "gone", between: ["idle", "completed", "running", "unknown"] });
+    await sees({
+      name: "/exit",
+      action,
+      state: "gone",
+      between: ["idle", "completed", "running", "unknown"],
+    });
   });
 });
 

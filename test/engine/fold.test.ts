@@ -175,6 +175,14 @@ describe("demotion", () => {
     );
   });
 
+  it("that names what did not decide changes nothing, not even an earlier judgement", () => {
+    const end = says(10, "completed");
+    const judged = [end, demoted(130, end)];
+    expect(word(status(...judged, demoted(135, says(0, "completed"))))).toBe("idle/demoted high since 130");
+    const unnamed = event(140, { kind: "demotion_due" }, "reconciler");
+    expect(word(status(...judged, unnamed))).toBe("idle/demoted high since 130");
+  });
+
   it("outlasts a sign of life that ends nothing", () => {
     const end = says(10, "completed");
     expect(word(status(end, demoted(130, end), says(140, "noted")))).toBe("idle/demoted high since 130");

@@ -39,6 +39,14 @@ describe("TC-007 a repeated event", () => {
     expect(lab.journal.counters.list()).toMatchObject([{ accepted: 0, duplicates: 1 }]);
   });
 
+  it("is known after its runtime has ended, and does not wait for the next one in that pane", () => {
+    const event = prepared();
+    kinds([event]);
+    lab.end(record.runtimeId);
+    expect(kinds([event])).toEqual(["duplicate"]);
+    expect(lab.journal.hasPending()).toBe(false);
+  });
+
   it("is known by its key under a fresh event id, within its runtime, source and channel alone", () => {
     const notify = { source: "notify", dedupeKey: "k" } as const;
     const other = runtimeRecord({ pane: "%2", pid: 7 });

@@ -103,6 +103,7 @@ describe("what is shown of a state", () => {
       return lab.runtime(id).state.promptId;
     });
     expect(new Set(ids).size).toBe(2);
+    expect(shown()).toMatchObject({ state: "waiting_approval", version: 4, since: 10, updatedAt: 12 });
     expect(ids.every((promptId) => /^[0-9a-f]{32}$/u.test(promptId))).toBe(true);
     say("activity", 20);
     expect(lab.runtime(id).state.promptId).toBe("");
@@ -110,6 +111,12 @@ describe("what is shown of a state", () => {
 });
 
 describe("an event older than event rows are kept", () => {
+  it("says nothing even where nothing else was said", () => {
+    const old = { spooled: true, eventTime: START - DEFAULTS.eventsKeptMs * 1_000 };
+    lab.accept([prepared(old)], START + SECOND);
+    expect(lab.status(id).reason).toBe("no_signal_yet");
+  });
+
   it("is kept apart, marked late, and changes nothing, in this life and the next", () => {
     say("prompt", 10);
     const old = prepared({
@@ -118,9 +125,9 @@ describe("an event older than event rows are kept", () => {
       transition: { kind: "stop_failure", attributes: { error: "server_error" } },
     });
     expect(lab.accept([old], START + 20 * SECOND)).toMatchObject([{ kind: "accepted" }]);
-    expect(shown().state).toBe("running");
+    expect([shown().state, lab.runtime(id).fold.count]).toEqual(["running", 1]);
     lab.restart();
-    expect(shown().state).toBe("running");
+    expect([shown().state, lab.runtime(id).fold.count]).toEqual(["running", 1]);
     const late = lab.store.events.list({ runtimeId: id, limit: 10 }).filter((event) => event.late);
     expect(late.map(({ eventId }) => eventId)).toEqual([old.eventId]);
   });

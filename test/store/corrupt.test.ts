@@ -75,6 +75,23 @@ describe("a database file", () => {
     expect(readFileSync(join(file().directory, ASIDE)).equals(spoiled)).toBe(true);
   });
 
+  it.each([18, 19])(
+    "whose byte %i says a format that nobody knows is set aside, not taken for read-only",
+    (at) => {
+      const bytes = readFileSync(file().path);
+      bytes[at] = 9;
+      writeFileSync(file().path, bytes);
+      expect(reopened()).toBe(join(file().directory, ASIDE));
+    },
+  );
+
+  it("whose schema has one wrong letter is set aside, not met by the first statement", () => {
+    const bytes = readFileSync(file().path);
+    bytes.write("reason_kode", bytes.indexOf("reason_code"));
+    writeFileSync(file().path, bytes);
+    expect(reopened()).toBe(join(file().directory, ASIDE));
+  });
+
   it("of no length, as a crash at its making leaves it, is begun anew", () => {
     truncateSync(file().path, 0);
     expect(reopened()).toBeUndefined();

@@ -49,7 +49,8 @@ export class ScreenLooker {
     // tmux tells activity in whole seconds: what moved later in the same second shows nowhere else.
     if (pane.windowActivity >= Math.floor(seen.lookedAt / 1_000_000)) return true;
     if (state === "waiting_approval" || state === "waiting_input") return true;
-    if (state === "unknown" && this.now() - seen.lookedAt > this.settings.screenUnknownMs * 1_000) return true;
+    if (state === "unknown" && this.now() - seen.lookedAt > this.settings.screenUnknownMs * 1_000)
+      return true;
     if (seen.reading !== NOTHING && !seen.confirmed && confidence !== "high") return true;
     return state === "running" && this.now() - seen.lookedAt > this.settings.screenRefreshMs * 1_000;
   }
