@@ -39,8 +39,6 @@ export const DEFAULTS = {
   checkpointEvery: 1_000,
   eventsKeptMs: 14 * 24 * HOUR_MS,
   drainMs: 5_000,
-  reconnectFirstMs: 500,
-  reconnectMaxMs: 4_000,
   logFileBytes: 10 * MIB,
   logFiles: 5,
 } as const;

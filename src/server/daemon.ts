@@ -162,6 +162,8 @@ async function serve({ places, config, env, log, now }: DaemonOptions, lock: Ins
       onTopology: (target, topology) => {
         hub.publish(view.refresh(target, topology));
         hub.setTargets(targets.reach());
+        // A hook may have been quicker than the look that found its agent.
+        reconciler.workOffInbox();
       },
       onHealth: (target, health) => {
         log.info({ target, health: health.state, reason: health.reason }, "target health changed");
@@ -202,7 +204,7 @@ async function serve({ places, config, env, log, now }: DaemonOptions, lock: Ins
     join(places.spoolDir, LOCAL_READER),
     (envelopes, at) => ingestor.ingest(envelopes, at),
     now,
-    config.spoolPollMs,
+    config,
     log,
   );
   // What was spooled while nobody served is older than anything live.

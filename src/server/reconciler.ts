@@ -58,12 +58,16 @@ export class Reconciler {
     }
     if (this.#observeFirst !== undefined) return;
     this.#judge(now);
-    if (this.journal.hasPending()) {
-      try {
-        this.journal.transaction(() => this.journal.retryInbox(now));
-      } catch (error) {
-        this.log.error({ error: String(error) }, "the inbox was not worked off");
-      }
+    this.workOffInbox();
+  }
+
+  /** Binds what waits and now fits a runtime, and drops what has waited too long. */
+  workOffInbox(): void {
+    if (!this.journal.hasPending()) return;
+    try {
+      this.journal.transaction(() => this.journal.retryInbox(this.now()));
+    } catch (error) {
+      this.log.error({ error: String(error) }, "the inbox was not worked off");
     }
   }
 

@@ -20,6 +20,8 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseSpooled, pruneSpool, readSpool, removeSpooled } from "../../src/server/ingest/spool-reader.js";
 
+const BOUNDS = { spoolMs: 24 * 3_600_000, spoolBytes: 16 * 1024 * 1024 };
+
 const ALL = { maxFiles: 1000, maxBytes: 1 << 30 };
 const MICROS = 1000;
 
@@ -95,7 +97,7 @@ describe("a spool", () => {
 
   it("that is not there is an empty one", async () => {
     expect(await readSpool(join(dir, "none"), ALL)).toEqual([]);
-    expect(await pruneSpool(join(dir, "none"), 0)).toEqual({ tooOld: 0, tooMany: 0, unfinished: 0 });
+    expect(await pruneSpool(join(dir, "none"), 0, BOUNDS)).toEqual({ tooOld: 0, tooMany: 0, unfinished: 0 });
   });
 
   it("leaves alone what a hook has not renamed yet", async () => {
@@ -189,13 +191,17 @@ describe("a spool", () => {
       writeFileSync(join(dir, name), "");
       utimesSync(join(dir, name), Date.now() / 1000 - age, Date.now() / 1000 - age);
     }
-    expect(await pruneSpool(dir, now)).toEqual({ tooOld: 1, tooMany: 0, unfinished: 1 });
+    expect(await pruneSpool(dir, now, BOUNDS)).toEqual({ tooOld: 1, tooMany: 0, unfinished: 1 });
     expect(readdirSync(dir).sort()).toEqual([`.${nameOf(4)}.tmp`, nameOf(2)].sort());
   });
 
   it("is pruned to 16 MiB, the oldest events first", async () => {
     for (let time = 1; time <= 20; time++) write(time, "x".repeat(1024 * 1024));
-    expect(await pruneSpool(dir, Date.now() * MICROS)).toEqual({ tooOld: 0, tooMany: 4, unfinished: 0 });
+    expect(await pruneSpool(dir, Date.now() * MICROS, BOUNDS)).toEqual({
+      tooOld: 0,
+      tooMany: 4,
+      unfinished: 0,
+    });
     expect(readdirSync(dir).sort()[0]).toBe(nameOf(5));
   });
 

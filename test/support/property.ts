@@ -27,8 +27,3 @@ function runs(numRuns: number): { seed: number; numRuns: number; endOnFailure: b
 export function holds<Ts>(property: fc.IProperty<Ts>, numRuns: number): void {
   fc.assert(property, runs(numRuns));
 }
-
-/** The same for a property that waits. */
-export async function eventuallyHolds<Ts>(property: fc.IAsyncProperty<Ts>, numRuns: number): Promise<void> {
-  await fc.assert(property, runs(numRuns));
-}

@@ -264,7 +264,7 @@ export function executorContract(name: string, connect: (target: ContractTarget)
         server.tmux("kill-server");
         const { ends, bell } = listen();
         await until("the end", () => ends.length === 1);
-        expect(ends[0]).toMatch(/no server running|error connecting/);
+        expect(ends[0]).toMatch(/no server running|error connecting|server exited/);
         expect(await bell.ready).toBe(false);
       });
 

@@ -133,7 +133,7 @@ export class Journal {
     );
     const commit: Commit = { touched, ended: this.#ended, events: this.#events };
     if (touched.length + commit.ended.length + commit.events.length > 0) {
-      for (const listener of this.#listeners) listener(commit);
+      for (const listener of this.#listeners) tell(listener, commit);
     }
     return result;
   }
@@ -333,4 +333,15 @@ function lastSign(runtime: LiveRuntime, event: EventRecord): Micros {
   const daemons =
     event.source === "reconciler" || event.source === "action" || event.transition === undefined;
   return daemons ? runtime.lastSign : Math.max(runtime.lastSign, event.effectiveTime);
+}
+
+/** What a listener throws is a defect of the daemon; it must not make an answer say that nothing was stored. */
+function tell(listener: (commit: Commit) => void, commit: Commit): void {
+  try {
+    listener(commit);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }

@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import type { EventEnvelope, IngestResult } from "../../../gen/agtmux/v1/ingest_pb.js";
 import type { Micros } from "../engine/state.js";
 import type { Logger } from "../log.js";
-import { pruneSpool, readSpool, removeSpooled } from "./spool-reader.js";
+import { pruneSpool, readSpool, removeSpooled, type SpoolBounds } from "./spool-reader.js";
 
 const FILES_AT_ONCE = 200;
 const BYTES_AT_ONCE = 4 * 1024 * 1024;
@@ -20,7 +20,7 @@ export class SpoolFeed {
     private readonly dir: string,
     private readonly ingest: Ingest,
     private readonly now: () => Micros,
-    private readonly pollMs: number,
+    private readonly settings: SpoolBounds & { readonly spoolPollMs: number },
     private readonly log: Logger,
   ) {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -39,7 +39,7 @@ export class SpoolFeed {
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.drain(), this.pollMs);
+    this.#timer = setInterval(() => void this.drain(), this.settings.spoolPollMs);
   }
 
   async stop(): Promise<void> {
@@ -65,7 +65,7 @@ export class SpoolFeed {
     }
     if (performance.now() - this.#prunedAt < PRUNE_EVERY_MS) return;
     this.#prunedAt = performance.now();
-    const pruned = await pruneSpool(this.dir, this.now());
+    const pruned = await pruneSpool(this.dir, this.now(), this.settings);
     if (pruned.tooOld + pruned.tooMany > 0)
       this.log.warn({ ...pruned }, "spool files over age or size were deleted");
   }

@@ -13,8 +13,6 @@ const TEMPORARY = /^\..*\.tmp$/u;
 const MAX_FILE_BYTES = 1024 * 1024;
 const MAX_EVENTS = 100;
 const MINUTE: Micros = 60_000_000;
-const DAY: Micros = 24 * 60 * MINUTE;
-const MAX_SPOOL_BYTES = 16 * 1024 * 1024;
 
 /** One file of a spool. */
 export interface SpooledFile {
@@ -89,6 +87,11 @@ export function parseSpooled(bytes: Uint8Array): Parsed {
   return { envelopes: request.events };
 }
 
+export interface SpoolBounds {
+  readonly spoolMs: number;
+  readonly spoolBytes: number;
+}
+
 /** What `pruneSpool` removed. Counts of files; those of `tooOld` and `tooMany` are lost events. */
 export interface Pruned {
   readonly tooOld: number;
@@ -97,10 +100,10 @@ export interface Pruned {
 }
 
 /**
- * Keeps a spool folder within 24 h and 16 MiB, oldest files first, and removes what a writer never finished.
+ * Keeps a spool folder within its bounds, oldest files first, and removes what a writer never finished.
  * Names that are none of a spool's are left for `readSpool`.
  */
-export async function pruneSpool(dir: string, now: Micros): Promise<Pruned> {
+export async function pruneSpool(dir: string, now: Micros, bounds: SpoolBounds): Promise<Pruned> {
   const count = { tooOld: 0, tooMany: 0, unfinished: 0 };
   const kept: { readonly path: string; readonly size: number }[] = [];
   let bytes = 0;
@@ -112,7 +115,7 @@ export async function pruneSpool(dir: string, now: Micros): Promise<Pruned> {
     const found = await lstat(path, { bigint: true }).catch(goneOnly);
     if (found === undefined || found.isDirectory()) continue;
     const age = now - Number(found.mtimeNs / 1_000n);
-    if (temporary ? age > MINUTE : age > DAY) {
+    if (temporary ? age > MINUTE : age > bounds.spoolMs * 1_000) {
       await rm(path, { force: true });
       if (temporary) count.unfinished++;
       else count.tooOld++;
@@ -122,7 +125,7 @@ export async function pruneSpool(dir: string, now: Micros): Promise<Pruned> {
     bytes += Number(found.size);
   }
   for (const { path, size } of kept) {
-    if (bytes <= MAX_SPOOL_BYTES) break;
+    if (bytes <= bounds.spoolBytes) break;
     await rm(path, { force: true });
     bytes -= size;
     count.tooMany++;

@@ -24,6 +24,8 @@ export interface LocalExecutorOptions {
   readonly tmuxBinary?: string | undefined;
   /** The tmux server: its socket's name or path; the default socket without either. */
   readonly socket?: { readonly name?: string | undefined; readonly path?: string | undefined } | undefined;
+  /** Outer deadline of a command that names none, in milliseconds. */
+  readonly timeoutMs?: number | undefined;
   /** The environment tmux is given, but for what would point it elsewhere or change its language. */
   readonly env: NodeJS.ProcessEnv;
 }
@@ -43,7 +45,7 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
     const words = ["-u", "-N", ...socket, ...tmuxWords(argv)];
     const { promise, resolve, reject } = Promise.withResolvers<RunResult>();
     const { promise: gone, resolve: setGone } = Promise.withResolvers<void>();
-    const timeoutMs = runOptions.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const timeoutMs = runOptions.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const maxBytes = runOptions.maxBytes ?? DEFAULT_MAX_BYTES;
 
     let child: ChildProcess;

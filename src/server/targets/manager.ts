@@ -162,7 +162,11 @@ export class TargetManager {
         : tmuxSocket.startsWith("/")
           ? { path: tmuxSocket }
           : { name: tmuxSocket };
-    const executor = createLocalExecutor({ env: this.env, socket });
+    const executor = createLocalExecutor({
+      env: this.env,
+      socket,
+      timeoutMs: this.share.settings.commandTimeoutMs,
+    });
     const monitor = new TargetMonitor(target, { ...this.share, executor });
     this.#monitors.set(target.targetId, monitor);
     monitor.start();

@@ -20,6 +20,7 @@ import { RuntimeTracker, type TrackerSettings } from "./runtime-tracker.js";
 import { type LookSettings, ScreenLooker } from "./screen-looker.js";
 
 export interface MonitorSettings extends HealthSettings, TrackerSettings, LookSettings {
+  readonly commandTimeoutMs: number;
   readonly topologyActiveMs: number;
   readonly topologyIdleMs: number;
   readonly fullTopologyEveryMs: number;
