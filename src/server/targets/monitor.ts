@@ -9,8 +9,7 @@ import type { Logger } from "../log.js";
 import type { RuntimeStore } from "../store/runtime-store.js";
 import type { TargetRecord } from "../store/target-store.js";
 import { captureScreens } from "../tmux/capture.js";
-import { type PaneRow, readTopology, type Topology } from "../tmux/topology.js";
-import { parseTmuxVersion, supportsTmux } from "../tmux/version.js";
+import { NO_SERVER, type PaneRow, type Topology } from "../tmux/topology.js";
 import { AdapterFeeds } from "./adapter-feeds.js";
 import { DoorbellKeeper } from "./doorbell-keeper.js";
 import { type Executor, ExecutorError } from "./executor.js";
@@ -18,12 +17,12 @@ import { failed, type Health, type HealthSettings, INITIAL_HEALTH, succeeded } f
 import type { LocalAgentFiles, ProcessTable } from "./local-host.js";
 import { RuntimeTracker, type TrackerSettings } from "./runtime-tracker.js";
 import { type LookSettings, ScreenLooker } from "./screen-looker.js";
+import { type ReaderSettings, TopologyReader } from "./topology-reader.js";
 
-export interface MonitorSettings extends HealthSettings, TrackerSettings, LookSettings {
+export interface MonitorSettings extends HealthSettings, TrackerSettings, LookSettings, ReaderSettings {
   readonly commandTimeoutMs: number;
   readonly topologyActiveMs: number;
   readonly topologyIdleMs: number;
-  readonly fullTopologyEveryMs: number;
   readonly agentPidLookMs: number;
   readonly doorbellDebounceMs: number;
   readonly doorbellRetryMs: number;
@@ -63,18 +62,15 @@ const QUIET_AFTER_MS = 10_000;
 export class TargetMonitor {
   #topology: Topology | undefined;
   #health: Health = INITIAL_HEALTH;
-  #socketPath = "";
   #unsupported: string | undefined;
-  #binaryChecked = false;
   #timer: NodeJS.Timeout | undefined;
   #pidTimer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
   #again = false;
   #stopped = false;
-  #lastFull: Micros = 0;
   #lastChange: Micros = 0;
-  #shape = "";
   readonly #shortcomings = new Map<string, Shortcoming>();
+  readonly #reader: TopologyReader;
   readonly #tracker: RuntimeTracker;
   readonly #doorbell: DoorbellKeeper;
   readonly #feeds: AdapterFeeds;
@@ -85,6 +81,7 @@ export class TargetMonitor {
     private readonly parts: MonitorParts,
   ) {
     const { journal, runtimes, processes, adapters, now, settings, files } = parts;
+    this.#reader = new TopologyReader(parts.executor, now, settings);
     this.#tracker = new RuntimeTracker(
       target.targetId,
       journal,
@@ -118,7 +115,7 @@ export class TargetMonitor {
 
   /** Path of the tmux server's socket, as the server names it; '' while unknown. */
   get socketPath(): string {
-    return this.#socketPath;
+    return this.#reader.socketPath;
   }
 
   get shortcomings(): readonly Shortcoming[] {
@@ -216,19 +213,16 @@ export class TargetMonitor {
 
   async #observe(): Promise<void> {
     try {
-      const topology = await this.#read();
+      const { topology, unsupported, moved } = await this.#reader.read();
       if (this.#stopped) return;
+      if (moved) this.#lastChange = this.parts.now();
+      this.#unsupported = unsupported;
       const tracked = await this.#tracker.observe(topology);
       if (this.#stopped) return;
       this.#topology = topology;
       if (tracked.launching) this.#again = true;
-      await this.#learnSocket(topology);
-      const reason =
-        this.#unsupported !== undefined
-          ? "tmux_unsupported"
-          : topology.bootId === undefined
-            ? "no_server"
-            : "";
+      const serverless = topology.bootId === undefined ? "no_server" : "";
+      const reason = unsupported === undefined ? serverless : "tmux_unsupported";
       this.#setHealth(succeeded(this.#health, reason, this.parts.now(), this.parts.settings));
       this.#doorbell.follow(topology.bootId);
       this.parts.onTopology(this.target.targetId, topology);
@@ -240,46 +234,12 @@ export class TargetMonitor {
     }
   }
 
-  async #read(): Promise<Topology> {
-    if (await this.#binaryTooOld()) return EMPTY;
-    const now = this.parts.now();
-    const known = this.#topology;
-    const cheap =
-      known !== undefined && now - this.#lastFull < this.parts.settings.fullTopologyEveryMs * 1_000;
-    let topology = await readTopology(this.parts.executor, { cheap });
-    const merged = cheap ? mergeCosts(topology, known) : topology;
-    if (merged === undefined) topology = await readTopology(this.parts.executor, { cheap: false });
-    else topology = merged;
-    if (!cheap || merged === undefined) this.#lastFull = now;
-    this.#unsupported = unsupportedVersion(topology);
-    if (this.#unsupported !== undefined) topology = { ...topology, sessions: [], rows: [], panes: [] };
-    const shape = JSON.stringify(
-      topology.rows.map((row) => [row.paneId, row.panePid, row.windowId, row.sessionName]),
-    );
-    if (shape !== this.#shape) {
-      this.#shape = shape;
-      this.#lastChange = now;
-    }
-    return topology;
-  }
-
-  /** A tmux too old to be asked anything else still tells its version. Asked until it is new enough. */
-  async #binaryTooOld(): Promise<boolean> {
-    if (this.#binaryChecked) return false;
-    const { stdout } = await this.parts.executor.run(["-V"]);
-    const version = parseTmuxVersion(stdout.trim());
-    const tooOld = version !== undefined && !supportsTmux(version);
-    this.#unsupported = tooOld ? version.text : undefined;
-    this.#binaryChecked = !tooOld;
-    return tooOld;
-  }
-
   #failed(error: unknown): void {
     if (this.#stopped) return;
     const { log, now, settings } = this.parts;
     if (error instanceof ExecutorError && error.kind === "tmux_not_found") {
-      this.#topology = EMPTY;
-      this.parts.onTopology(this.target.targetId, EMPTY);
+      this.#topology = NO_SERVER;
+      this.parts.onTopology(this.target.targetId, NO_SERVER);
       this.#setHealth(succeeded(this.#health, "tmux_not_found", now(), settings));
       return;
     }
@@ -292,12 +252,6 @@ export class TargetMonitor {
     const changed = health.state !== this.#health.state || health.reason !== this.#health.reason;
     this.#health = health;
     if (changed) this.parts.onHealth(this.target.targetId, health);
-  }
-
-  async #learnSocket(topology: Topology): Promise<void> {
-    if (topology.bootId === undefined || this.#socketPath !== "") return;
-    const { stdout } = await this.parts.executor.run(["display-message", "-p", "#{socket_path}"]);
-    this.#socketPath = stdout.trim();
   }
 
   #views(topology: Topology) {
@@ -385,41 +339,4 @@ export class TargetMonitor {
       this.#shortcomings.set(key, { code, subject, message, since: this.parts.now() });
     }
   }
-}
-
-const EMPTY: Topology = {
-  bootId: undefined,
-  serverPid: undefined,
-  startTime: undefined,
-  version: undefined,
-  sessions: [],
-  rows: [],
-  panes: [],
-  malformed: 0,
-};
-
-/** The server's version if it is too old to be watched; a text that names no version is taken as new. */
-function unsupportedVersion(topology: Topology): string | undefined {
-  if (topology.version === undefined) return undefined;
-  const version = parseTmuxVersion(`tmux ${topology.version}`);
-  return version !== undefined && !supportsTmux(version) ? version.text : undefined;
-}
-
-/**
- * Completes a cheap reading with what was last known; undefined if some pane is new, restarted or moved, so that the
- * costly fields must be read.
- */
-function mergeCosts(topology: Topology, known: Topology): Topology | undefined {
-  const last = new Map(known.panes.map((pane) => [pane.paneId, pane]));
-  const complete = <T extends { paneId: string; panePid: number }>(row: T): T | undefined => {
-    const before = last.get(row.paneId);
-    if (before === undefined || before.panePid !== row.panePid) return undefined;
-    return { ...row, currentCommand: before.currentCommand, currentPath: before.currentPath };
-  };
-  const panes = topology.panes.map(complete);
-  const rows = topology.rows.map(complete);
-  if (panes.includes(undefined) || rows.includes(undefined) || topology.bootId !== known.bootId)
-    return undefined;
-  const present = <T>(row: T | undefined): row is T => row !== undefined;
-  return { ...topology, panes: panes.filter(present), rows: rows.filter(present) };
 }

@@ -37,7 +37,8 @@ export interface Topology {
   readonly malformed: number;
 }
 
-const NO_SERVER: Topology = {
+/** What is read where no server runs. */
+export const NO_SERVER: Topology = {
   bootId: undefined,
   serverPid: undefined,
   startTime: undefined,

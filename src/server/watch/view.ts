@@ -7,7 +7,7 @@ import {
   type Window,
   WindowSchema,
 } from "../../../gen/agtmux/v1/state_pb.js";
-import type { Topology } from "../tmux/topology.js";
+import { NO_SERVER, type Topology } from "../tmux/topology.js";
 import type { SessionRow } from "../tmux/topology-row.js";
 import { rollup } from "./rollup.js";
 import { type AgentFacts, paneRow } from "./rows.js";
@@ -114,17 +114,6 @@ function diff<T>(
   return changes;
 }
 
-const EMPTY: Topology = {
-  bootId: undefined,
-  serverPid: undefined,
-  startTime: undefined,
-  version: undefined,
-  sessions: [],
-  rows: [],
-  panes: [],
-  malformed: 0,
-};
-
 /** What every list shows now: the rows of all targets, rebuilt for a target when something of it changed. */
 export class View {
   #targets = new Map<string, TargetRows>();
@@ -134,7 +123,7 @@ export class View {
   /** Rebuilds a target's rows; `topology` as last read unless given. Returns what differs. */
   refresh(target: string, topology?: Topology): ViewChange {
     const known = this.#targets.get(target);
-    const next = buildRows(target, topology ?? known?.topology ?? EMPTY, this.agentOf);
+    const next = buildRows(target, topology ?? known?.topology ?? NO_SERVER, this.agentOf);
     const panes = new Map(next.panes);
     const windows = new Map(next.windows);
     const sessions = new Map(next.sessions);

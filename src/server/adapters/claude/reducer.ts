@@ -1,21 +1,21 @@
 import type { BoundEvent } from "../../engine/event.js";
 import type { Reducer } from "../../engine/fold.js";
-import type { AgentState, Candidate, Confidence, Dialog, Micros, Source } from "../../engine/state.js";
+import type { AgentState, Micros } from "../../engine/state.js";
+import {
+  type Claim,
+  claim,
+  type DialogMemory,
+  digestAfter,
+  isWaiting,
+  NO_DIALOG,
+  screenClaim,
+  trackDialog,
+  withDialog,
+} from "../claim.js";
 import { attribute } from "../contract.js";
 
-/** A state that one channel stands for, and the event that said so. */
-type Claim = {
-  readonly state: AgentState;
-  readonly reason: string;
-  readonly confidence: Confidence;
-  readonly source: Source;
-  readonly channel: string;
-  readonly at: Micros;
-  readonly eventId: string;
-};
-
 /** Everything that must be remembered of one runtime's signals. */
-export type ClaudeMemory = {
+export type ClaudeMemory = DialogMemory & {
   /** The session file's word; null while it has given none or can no longer be read. */
   readonly session: Claim | null;
   /** What the hooks alone would say. */
@@ -29,13 +29,10 @@ export type ClaudeMemory = {
   readonly turn: string;
   /** Prompts typed while a turn was running; each begins a turn of its own, unannounced. */
   readonly queued: number;
-  readonly episode: number;
-  /** Whether the hooks have reported a dialog in this episode. */
-  readonly hookedEpisode: boolean;
-  readonly digest: string | null;
 };
 
 const INITIAL: ClaudeMemory = {
+  ...NO_DIALOG,
   session: null,
   hook: null,
   screen: null,
@@ -43,18 +40,10 @@ const INITIAL: ClaudeMemory = {
   busySince: 0,
   turn: "",
   queued: 0,
-  episode: 0,
-  hookedEpisode: false,
-  digest: null,
 };
 
 /** A turn's end may be reported by the hook shortly before the session file says busy; both are one turn. */
 const SAME_TURN: Micros = 50_000;
-
-function claim(event: BoundEvent, state: AgentState, reason: string, confidence: Confidence = "high"): Claim {
-  const { source, channel, eventId } = event;
-  return { state, reason, confidence, source, channel, at: event.effectiveTime, eventId };
-}
 
 const WAITING: Readonly<Record<string, readonly [AgentState, string]>> = {
   "permission prompt": ["waiting_approval", "permission_request"],
@@ -86,10 +75,6 @@ function sessionStatus(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
     default:
       return { ...memory, session: claim(event, "unknown", "unrecognised_status", "medium") };
   }
-}
-
-function isWaiting(value: Pick<Claim, "state"> | null): boolean {
-  return value?.state === "waiting_approval" || value?.state === "waiting_input";
 }
 
 function isBusy(value: Claim): boolean {
@@ -186,29 +171,16 @@ function stop(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
 const END_RULES = new Set(["completed", "error", "idle"]);
 
 function screen(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
-  const state = attribute(event, "state");
-  const confirmed = attribute(event, "confirmed") === "true";
-  const known = SCREEN_STATES[state];
-  if (known === undefined) return memory;
-  const seen = claim(event, known, attribute(event, "reason"), confirmed ? "high" : "medium");
-  const digest = attribute(event, "digest");
-  const ends = END_RULES.has(known) && attribute(event, "rule") !== "ready";
+  const seen = screenClaim(event);
+  if (seen === undefined) return memory;
+  const ends = END_RULES.has(seen.state) && attribute(event, "rule") !== "ready";
   return {
     ...memory,
     screen: seen,
-    digest: isWaiting(seen) && digest !== "" ? digest : memory.digest,
+    digest: digestAfter(memory, seen, event),
     end: ends && !hookEnded(memory) ? seen : memory.end,
   };
 }
-
-const SCREEN_STATES: Readonly<Record<string, AgentState>> = {
-  running: "running",
-  waiting_approval: "waiting_approval",
-  waiting_input: "waiting_input",
-  completed: "completed",
-  idle: "idle",
-  error: "error",
-};
 
 /** What a hook said of this turn's end stands; one look at the screen only gives way to the next. */
 function hookEnded(memory: ClaudeMemory): boolean {
@@ -248,28 +220,8 @@ function runningReason(memory: ClaudeMemory, session: Claim): string {
   return retrying ? "retrying" : session.reason;
 }
 
-/** Follows the dialog's life: it goes up when a dialog opens after none was open. */
-function track(before: ClaudeMemory, after: ClaudeMemory): ClaudeMemory {
-  const was = isWaiting(decider(before));
-  const is = isWaiting(decider(after));
-  if (!was && is)
-    return {
-      ...after,
-      episode: before.episode + 1,
-      digest: after.digest === before.digest ? null : after.digest,
-    };
-  if (was && !is) return { ...after, hookedEpisode: false, digest: null };
-  return after;
-}
-
 function decider(memory: ClaudeMemory): Claim | null {
   return joined(memory) ?? memory.screen;
-}
-
-function withDialog(memory: ClaudeMemory, value: Claim): Candidate {
-  if (!isWaiting(value)) return value;
-  const dialog: Dialog = { episode: memory.episode, digest: memory.digest ?? undefined };
-  return { ...value, dialog };
 }
 
 export const claudeReducer: Reducer<ClaudeMemory> = {
@@ -283,7 +235,7 @@ export const claudeReducer: Reducer<ClaudeMemory> = {
           : event.channel === "screen"
             ? screen(memory, event)
             : memory;
-    return track(memory, after);
+    return trackDialog(memory, after, decider);
   },
   candidates(memory) {
     const own = joined(memory);

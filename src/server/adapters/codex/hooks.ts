@@ -1,7 +1,8 @@
 import type { BoundEvent } from "../../engine/event.js";
 import type { Micros } from "../../engine/state.js";
+import { claim, isWaiting } from "../claim.js";
 import { attribute } from "../contract.js";
-import { type CodexMemory, claim, isWaiting } from "./memory.js";
+import type { CodexMemory } from "./memory.js";
 
 /** SessionStart comes lazily, just before the first prompt; it must not undo that prompt if it comes after. */
 const STARTS_WITH_PROMPT: Micros = 2_000_000;

@@ -1,5 +1,6 @@
 import type { Micros } from "../../engine/state.js";
-import { type Claim, type CodexMemory, hasEnded, isWaiting, type Title } from "./memory.js";
+import { type Claim, isWaiting } from "../claim.js";
+import { type CodexMemory, hasEnded, type Title } from "./memory.js";
 
 /** A title is read up to this long before it is stamped: a spinner seen right after a turn's end is that turn's. */
 const TITLE_LAGS: Micros = 1_000_000;

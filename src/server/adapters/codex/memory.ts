@@ -1,17 +1,6 @@
-import type { BoundEvent } from "../../engine/event.js";
-import type { AgentState, Confidence, Micros, Source } from "../../engine/state.js";
+import type { Micros } from "../../engine/state.js";
+import { type Claim, type DialogMemory, NO_DIALOG } from "../claim.js";
 import type { TitleWord } from "./title.js";
-
-/** A state that one channel stands for, and the event that said so. */
-export type Claim = {
-  readonly state: AgentState;
-  readonly reason: string;
-  readonly confidence: Confidence;
-  readonly source: Source;
-  readonly channel: string;
-  readonly at: Micros;
-  readonly eventId: string;
-};
 
 export type Title = {
   readonly word: TitleWord;
@@ -28,7 +17,7 @@ export type Title = {
 export type EndedTurn = { readonly turn: string; readonly interrupted: boolean };
 
 /** Everything that must be remembered of one runtime's signals. */
-export type CodexMemory = {
+export type CodexMemory = DialogMemory & {
   /** The app-server's word on the terminal's thread; null without one. */
   readonly app: Claim | null;
   /** The app-server said that the thread is idle, but not how the turn ended. */
@@ -50,13 +39,10 @@ export type CodexMemory = {
   readonly end: Claim | null;
   /** When the newest turn is known to have begun. */
   readonly busySince: Micros;
-  readonly episode: number;
-  /** Whether the hooks have reported a dialog in this episode. */
-  readonly hookedEpisode: boolean;
-  readonly digest: string | null;
 };
 
 export const INITIAL: CodexMemory = {
+  ...NO_DIALOG,
   app: null,
   appEndUnsaid: false,
   title: null,
@@ -69,24 +55,7 @@ export const INITIAL: CodexMemory = {
   screen: null,
   end: null,
   busySince: 0,
-  episode: 0,
-  hookedEpisode: false,
-  digest: null,
 };
-
-export function claim(
-  event: BoundEvent,
-  state: AgentState,
-  reason: string,
-  confidence: Confidence = "high",
-): Claim {
-  const { source, channel, eventId } = event;
-  return { state, reason, confidence, source, channel, at: event.effectiveTime, eventId };
-}
-
-export function isWaiting(value: Pick<Claim, "state"> | null): boolean {
-  return value?.state === "waiting_approval" || value?.state === "waiting_input";
-}
 
 /** Clocks of hook, screen and app-server differ by as much within one turn's end. */
 const SAME_TURN: Micros = 50_000;

@@ -1,10 +1,11 @@
 import type { BoundEvent } from "../../engine/event.js";
 import type { Reducer } from "../../engine/fold.js";
-import type { AgentState, Candidate, Micros } from "../../engine/state.js";
+import type { Micros } from "../../engine/state.js";
+import { type Claim, claim, digestAfter, isWaiting, screenClaim, trackDialog, withDialog } from "../claim.js";
 import { attribute } from "../contract.js";
 import { foldHook } from "./hooks.js";
 import { joined } from "./join.js";
-import { type Claim, type CodexMemory, claim, hasEnded, INITIAL, isWaiting } from "./memory.js";
+import { type CodexMemory, hasEnded, INITIAL } from "./memory.js";
 import type { TitleWord } from "./title.js";
 
 /** A spinner this soon after a hook said that the turn ended is that turn's. */
@@ -73,45 +74,14 @@ function turnStart(memory: CodexMemory, word: TitleWord, from: TitleWord | null,
   return Math.max(memory.busySince, at);
 }
 
-const SCREEN_STATES: Readonly<Record<string, AgentState>> = {
-  running: "running",
-  waiting_approval: "waiting_approval",
-  waiting_input: "waiting_input",
-  completed: "completed",
-  idle: "idle",
-  error: "error",
-};
-
 function screenRead(memory: CodexMemory, event: BoundEvent): CodexMemory {
-  const state = SCREEN_STATES[attribute(event, "state")];
-  if (state === undefined) return memory;
-  const confirmed = attribute(event, "confirmed") === "true";
-  const screen = claim(event, state, attribute(event, "reason"), confirmed ? "high" : "medium");
-  const digest = attribute(event, "digest");
-  const ends = !isWaiting(screen) && state !== "running";
+  const screen = screenClaim(event);
+  if (screen === undefined) return memory;
+  const ends = !isWaiting(screen) && screen.state !== "running";
   // What a hook said of this turn's end stands; one look at the screen only gives way to the next.
   const hookEnded = memory.end !== null && memory.end.source !== "poller" && hasEnded(memory);
-  return {
-    ...memory,
-    screen,
-    digest: isWaiting(screen) && digest !== "" ? digest : memory.digest,
-    end: ends && !hookEnded ? screen : memory.end,
-  };
-}
-
-/** Follows the dialog's life: the episode goes up when one opens after none was open. */
-function track(before: CodexMemory, after: CodexMemory): CodexMemory {
-  const was = isWaiting(decider(before));
-  const is = isWaiting(decider(after));
-  if (!was && is) {
-    return {
-      ...after,
-      episode: before.episode + 1,
-      digest: after.digest === before.digest ? null : after.digest,
-    };
-  }
-  if (was && !is) return { ...after, hookedEpisode: false, digest: null };
-  return after;
+  const digest = digestAfter(memory, screen, event);
+  return { ...memory, screen, digest, end: ends && !hookEnded ? screen : memory.end };
 }
 
 function decider(memory: CodexMemory): Claim | null {
@@ -132,16 +102,11 @@ function screenCounts(memory: CodexMemory, own: Claim | null): boolean {
   return own.state !== "running" || memory.title?.word === "dialog";
 }
 
-function withDialog(memory: CodexMemory, value: Claim): Candidate {
-  if (!isWaiting(value)) return value;
-  return { ...value, dialog: { episode: memory.episode, digest: memory.digest ?? undefined } };
-}
-
 /** See join.ts for how the channels become one state. */
 export const codexReducer: Reducer<CodexMemory> = {
   initial: INITIAL,
   reduce(memory, event) {
-    return track(memory, step(memory, event));
+    return trackDialog(memory, step(memory, event), decider);
   },
   candidates(memory) {
     const own = joined(memory);

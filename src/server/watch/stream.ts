@@ -1,0 +1,143 @@
+import { create, equals, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Summary, SummarySchema } from "../../../gen/agtmux/v1/common_pb.js";
+import {
+  type WatchRequest,
+  type WatchResponse,
+  WatchResponseSchema,
+  type WatchScope,
+  WatchType,
+} from "../../../gen/agtmux/v1/state_pb.js";
+import type { Micros } from "../engine/state.js";
+import { formatCursor } from "./cursor.js";
+import type { Matcher } from "./filter.js";
+import type { LogEntry, WatchLog } from "./log.js";
+import { type Reach, reach, sameReach, type TargetReach } from "./reach.js";
+import { RunningSummary } from "./rollup.js";
+import { timestamp } from "./rows.js";
+import type { Scope } from "./scope.js";
+import type { View } from "./view.js";
+
+/** A reader further behind than this gets its backlog as one merged delta. */
+const MERGE_BEHIND = 256;
+
+/** What names a stream. */
+export interface StreamHead {
+  readonly streamId: string;
+  readonly scope: WatchScope;
+  readonly filter: NonNullable<WatchRequest["filter"]>;
+}
+
+/** One reader's position, and the summary that goes with it. */
+export class Stream {
+  #sequence = 0;
+  #summary = new RunningSummary();
+  #reach: Reach | undefined;
+  #told: Summary | undefined;
+
+  constructor(
+    private readonly view: View,
+    private readonly log: WatchLog,
+    private readonly now: () => Micros,
+    private readonly scope: Scope,
+    private readonly matcher: Matcher,
+    readonly head: StreamHead,
+  ) {}
+
+  snapshot(targets: readonly TargetReach[]): WatchResponse {
+    this.#sequence = this.log.head;
+    this.#summary = new RunningSummary();
+    for (const pane of this.view.panes()) if (this.matcher.pane(pane)) this.#summary.count(pane, 1);
+    const observedAt = timestamp(this.now());
+    const items = this.scope.items(this.view, this.matcher, observedAt);
+    return this.#message(WatchType.SNAPSHOT, targets, { items });
+  }
+
+  reset(resetReason: string, targets: readonly TargetReach[]): WatchResponse {
+    return this.#message(WatchType.RESET, targets, { resetReason });
+  }
+
+  bookmark(targets: readonly TargetReach[]): WatchResponse {
+    return this.#message(WatchType.BOOKMARK, targets, {});
+  }
+
+  /** Takes up a live cursor: the summary is today's, with everything after the cursor taken back. */
+  continueFrom(sequence: number): void {
+    for (const pane of this.view.panes()) if (this.matcher.pane(pane)) this.#summary.count(pane, 1);
+    for (const entry of this.#entries(sequence, this.log.head)) this.#count(entry, -1);
+    this.#sequence = sequence;
+    this.#told = this.#summary.message();
+    const then = this.log.after(sequence - 1)?.targets;
+    // What the oldest reader was told last is not known any more; the next entry is told then, whatever it is.
+    this.#reach = then === undefined ? undefined : reach(then, this.matcher.targets);
+  }
+
+  /** What to send next; undefined when the reader has everything. */
+  next(targets: readonly TargetReach[]): WatchResponse[] | undefined {
+    if (this.#sequence < this.log.reach) return [this.reset("too_slow", targets), this.snapshot(targets)];
+    while (this.#sequence < this.log.head) {
+      const behind = this.log.head - this.#sequence;
+      const upTo = behind > MERGE_BEHIND ? this.log.head : this.#sequence + 1;
+      const message = this.#step(this.#entries(this.#sequence, upTo), upTo);
+      if (message !== undefined) return [message];
+    }
+    return undefined;
+  }
+
+  #step(entries: readonly LogEntry[], upTo: number): WatchResponse | undefined {
+    for (const entry of entries) this.#count(entry, 1);
+    this.#sequence = upTo;
+    const last = entries.at(-1);
+    if (last === undefined) return undefined;
+    const changes = this.scope.changes(entries, this.matcher, timestamp(this.now()));
+    const now = reach(last.targets, this.matcher.targets);
+    if (changes.length === 0 && this.#alreadyTold(now)) return undefined;
+    return this.#message(WatchType.DELTA, last.targets, { changes, coalesced: entries.length > 1 }, last.at);
+  }
+
+  #alreadyTold(now: Reach): boolean {
+    if (this.#reach === undefined || this.#told === undefined) return false;
+    return sameReach(now, this.#reach) && equals(SummarySchema, this.#summary.message(), this.#told);
+  }
+
+  #count(entry: LogEntry, direction: 1 | -1): void {
+    for (const { before, after } of entry.panes) {
+      if (before !== undefined && this.matcher.pane(before))
+        this.#summary.count(before, direction === 1 ? -1 : 1);
+      if (after !== undefined && this.matcher.pane(after)) this.#summary.count(after, direction);
+    }
+  }
+
+  /** Entries after `from` up to and including `to`. */
+  #entries(from: number, to: number): LogEntry[] {
+    const entries: LogEntry[] = [];
+    for (let sequence = from; sequence < to; sequence++) {
+      const entry = this.log.after(sequence);
+      if (entry !== undefined) entries.push(entry);
+    }
+    return entries;
+  }
+
+  #message(
+    type: WatchType,
+    targets: readonly TargetReach[],
+    body: MessageInitShape<typeof WatchResponseSchema>,
+    generatedAt: Micros = this.now(),
+  ): WatchResponse {
+    this.#reach = reach(targets, this.matcher.targets);
+    this.#told = this.#summary.message();
+    return create(WatchResponseSchema, {
+      schemaVersion: 1,
+      generatedAt: timestamp(generatedAt),
+      emittedAt: timestamp(this.now()),
+      streamId: this.head.streamId,
+      cursor: formatCursor(this.head.streamId, this.#sequence),
+      scope: this.head.scope,
+      filter: this.head.filter,
+      type,
+      sequence: BigInt(this.#sequence),
+      summary: this.#told,
+      ...this.#reach,
+      ...body,
+    });
+  }
+}
