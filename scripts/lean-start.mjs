@@ -4,6 +4,13 @@ import { builtinModules } from "node:module";
 import { fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 
+/** commander imports node:child_process for subcommands that are programs of their own; there are none (7 ms). */
+const LAZY = `
+  const load = () => process.getBuiltinModule("node:child_process");
+  export const spawn = (...words) => load().spawn(...words);
+  export default new Proxy({}, { get: (_, name) => load()[name] });
+`;
+
 /**
  * Node's own modules by getBuiltinModule instead of import: an import of node:fs or node:http runs every getter
  * of the module, which loads streams, promises, even fetch (25 ms).
@@ -15,6 +22,10 @@ export const builtins = {
       const name = path.replace(/^node:/, "");
       return builtinModules.includes(name) ? { path: name, namespace: "builtin" } : undefined;
     });
+    build.onLoad({ filter: /^child_process$/, namespace: "builtin" }, () => ({
+      contents: LAZY,
+      loader: "js",
+    }));
     build.onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => {
       const names = Object.keys(process.getBuiltinModule(`node:${path}`)).filter(
         (name) => name !== "default",

@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,6 +42,20 @@ describe("agtmux without a daemon", () => {
     const log = readFileSync(join(root, "state", "log", "agtmuxd.1.log"), "utf8");
     expect(log.match(/"msg":"serving"/gu)?.length, "daemons that ever served").toBe(1);
   }, 60_000);
+
+  it("lists panes on a running daemon at a small multiple of what Node itself takes (printed)", async () => {
+    await run("daemon", "start");
+    const timed = (words: string[]): number => {
+      const from = performance.now();
+      const { status } = spawnSync(process.execPath, words, { env, stdio: "ignore" });
+      expect(status).toBe(0);
+      return performance.now() - from;
+    };
+    // In pairs, so that both meet the same load.
+    const ratios = Array.from({ length: 15 }, () => timed([CLI, "list", "panes"]) / timed(["-e", "0"]));
+    const median = ratios.sort((a, b) => a - b)[7] ?? Number.NaN;
+    console.info(`agtmux list panes takes ${median.toFixed(2)} times what node -e 0 takes (budget 2.5)`);
+  });
 
   it("starts none when told not to, and says what to do with exit status 3", async () => {
     const { stderr, status } = await run("list", "panes", "--no-start");

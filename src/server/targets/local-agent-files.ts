@@ -15,6 +15,7 @@ export type LocalAgentFiles = Pick<
 const DEADLINE_MS = 2_000;
 /** Most bytes that are read at once, whatever the caller asks for. */
 const MAX_READ_BYTES = 64 * 1024 * 1024;
+const PIECE_BYTES = 64 * 1024;
 /** The kernel's limit for arguments and environment of a process in common use. */
 const MAX_ENVIRON_BYTES = 2 * 1024 * 1024;
 const MAX_VALUE_CHARS = 4_096;
@@ -63,7 +64,7 @@ function read(
       const stats = await file.stat();
       requireRegular(path, stats);
       const { from, bytes } = part(stats.size);
-      return await readFully(file, from, Math.min(bytes, MAX_READ_BYTES));
+      return await readFully(file, from, Math.min(bytes, MAX_READ_BYTES), stats.size);
     } finally {
       await file.close();
     }
@@ -85,16 +86,19 @@ function requireRegular(path: string, stats: Stats): void {
   if (!stats.isFile()) throw new Error(`${path} is not a regular file`);
 }
 
-/** A file may have shrunk since its size was read, and one of /proc comes in pieces. */
-async function readFully(file: FileHandle, from: number, bytes: number): Promise<Uint8Array> {
+/** A file may have shrunk or grown since its size was read, and one of /proc has no size and comes in pieces. */
+async function readFully(file: FileHandle, from: number, bytes: number, size: number): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
+  // One byte more than it had: the read that finds its end is the same one.
+  const expected = size > 0 ? Math.max(0, size - from) + 1 : PIECE_BYTES;
   let read = 0;
   while (read < bytes) {
-    const piece = Buffer.alloc(Math.min(bytes - read, 64 * 1024));
+    const piece = Buffer.alloc(Math.min(bytes - read, read === 0 ? expected : PIECE_BYTES, PIECE_BYTES));
     const { bytesRead } = await file.read(piece, 0, piece.length, from + read);
-    if (bytesRead === 0) break;
     pieces.push(piece.subarray(0, bytesRead));
     read += bytesRead;
+    // A regular file gives what was asked for unless it ends.
+    if (bytesRead === 0 || (size > 0 && bytesRead < piece.length)) break;
   }
   return Buffer.concat(pieces);
 }

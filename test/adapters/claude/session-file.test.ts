@@ -185,13 +185,12 @@ describe("TC-015 the session file of a Claude Code", () => {
 
   it("that is torn by being written is read again, and one that stays torn is a shortfall, not a guess", async () => {
     host.files.set(PATH, `${fixture("sessions.busy.json")}}}`);
-    const subscription = await subscribed();
+    await subscribed();
     host.files.set(PATH, fixture("sessions.busy.json"));
     await vi.advanceTimersByTimeAsync(25);
     expect(host.statuses()).toEqual(["busy"]);
     expect(host.shortfalls.at(-1)).toBeUndefined();
-    host.files.set(PATH, `{"status":"idle","pid":13872,"x":"${"y".repeat(100_000)}"}`);
-    subscription.tick();
+    host.write(PATH, `{"status":"idle","pid":13872,"x":"${"y".repeat(100_000)}"}`);
     await vi.advanceTimersByTimeAsync(200);
     expect(host.statuses()).toEqual(["busy"]);
     expect(host.shortfalls.at(-1)).toMatch(/cannot read .*13872.json/u);

@@ -6,6 +6,8 @@ import type { AdapterSubscription, AgentHost, Closable, NativeSignal, RuntimeVie
 const MAX_BYTES = 64 * 1024;
 /** Between a turn and a queued one Claude writes `idle` for 15 to 30 ms; an idle that lasts is one that is meant. */
 const IDLE_SETTLES_MS = 120;
+/** Changes are announced; a file is read without one this often, in case one was missed. */
+const MISSED_MS = 10_000;
 /** The file is written in place, then truncated: for some 50 µs it may have the tail of a longer predecessor. */
 const TORN_RETRY_MS = 20;
 
@@ -43,6 +45,8 @@ interface Watched {
   readonly path: string;
   readonly directory: string;
   last: string;
+  /** When it was last read, in microseconds. */
+  readAt: number;
   running: Promise<void> | undefined;
   again: boolean;
 }
@@ -75,7 +79,8 @@ class SessionFiles implements AdapterSubscription {
   }
 
   tick(): void {
-    for (const watched of this.#watched.values()) this.#read(watched);
+    const due = this.host.now() - MISSED_MS * 1_000;
+    for (const watched of this.#watched.values()) if (watched.readAt <= due) this.#read(watched);
   }
 
   close(): void {
@@ -89,7 +94,7 @@ class SessionFiles implements AdapterSubscription {
     const directory = join(await this.#configFolder(view), "sessions");
     if (this.#closed || this.#watched.has(view.runtimeId)) return;
     const path = join(directory, `${view.agentPid}.json`);
-    const watched: Watched = { view, path, directory, last: "", running: undefined, again: false };
+    const watched: Watched = { view, path, directory, last: "", readAt: 0, running: undefined, again: false };
     this.#watched.set(view.runtimeId, watched);
     if (!this.#directories.has(directory)) {
       const watcher = this.host.watchDirectory(directory, (name) => this.#changed(directory, name));
@@ -116,6 +121,7 @@ class SessionFiles implements AdapterSubscription {
       watched.again = true;
       return;
     }
+    watched.readAt = this.host.now();
     watched.running = this.#readOnce(watched)
       .catch((error: unknown) => {
         this.host.degraded("session_file", `cannot read ${watched.path}: ${String(error)}`);
