@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../support/daemon.js";
-import { agentsInstalled } from "./lab/agent-binaries.js";
 import type { AgentDriver } from "./lab/agent-driver.js";
 import { type Lab, startLab } from "./lab/lab.js";
 import { printLags } from "./support/lags.js";
@@ -14,7 +13,7 @@ const READY = /\? for shortcuts/;
 const BUSY = /esc to interrupt/;
 
 /** What a user sees of Claude Code from its start to its end, with and without our hooks. */
-describe.skipIf(!agentsInstalled()).each([
+describe.each([
   { mode: "without hooks", hooks: false },
   { mode: "with hooks", hooks: true },
 ])("TC-063 the real Claude Code, $mode", ({ mode, hooks }) => {
@@ -194,7 +193,7 @@ describe.skipIf(!agentsInstalled()).each([
   });
 });
 
-describe.skipIf(!agentsInstalled())("TC-063 a Claude Code that was there before the daemon", () => {
+describe("TC-063 a Claude Code that was there before the daemon", () => {
   it("is recognised within 2 s and its state is right or unknown", async () => {
     const lab = await startLab();
     try {
@@ -219,48 +218,45 @@ describe.skipIf(!agentsInstalled())("TC-063 a Claude Code that was there before 
   }, 60_000);
 });
 
-describe.skipIf(!agentsInstalled())(
-  "TC-074 a Claude Code whose daemon is killed in the middle of a turn",
-  () => {
-    it("is not disturbed, and is shown right by the next daemon, with what its hooks spooled meanwhile", async () => {
-      const lab = await startLab();
-      const root = mkdtempSync(join(tmpdir(), "agtmux-e2e-"));
-      const first = await Observer.start(lab.terminal.socketPath, { stateDir: root });
+describe("TC-074 a Claude Code whose daemon is killed in the middle of a turn", () => {
+  it("is not disturbed, and is shown right by the next daemon, with what its hooks spooled meanwhile", async () => {
+    const lab = await startLab();
+    const root = mkdtempSync(join(tmpdir(), "agtmux-e2e-"));
+    const first = await Observer.start(lab.terminal.socketPath, { stateDir: root });
+    try {
+      const claude = await lab.startClaude({
+        session: "work",
+        prepareHome: async ({ homeDir }) => {
+          await first.daemon.client.hooks.applyHooks({ scope: { home: homeDir, agents: ["claude"] } });
+        },
+      });
+      const asked = await claude.prompt("slow");
+      const running = await first.until(claude.paneId, "running", asked.atMs, 5_000);
+      await first.daemon.end("SIGKILL");
+      await claude.waitForScreen(/done \d/, 20_000);
+      const from = Date.now();
+      const second = await Observer.start(lab.terminal.socketPath, { stateDir: root });
       try {
-        const claude = await lab.startClaude({
-          session: "work",
-          prepareHome: async ({ homeDir }) => {
-            await first.daemon.client.hooks.applyHooks({ scope: { home: homeDir, agents: ["claude"] } });
-          },
+        const seen = await second.until(claude.paneId, "completed", from, 5_000);
+        expect(seen.agent?.runtimeId, "the runtime is the same one").toBe(running.agent?.runtimeId);
+        const stops = await eventually("the spooled Stop", async () => {
+          const { events } = await second.daemon.client.events.listEvents({ limit: 200 });
+          const found = events.filter(({ eventType }) => eventType === "Stop");
+          return found.length > 0 ? found : undefined;
         });
-        const asked = await claude.prompt("slow");
-        const running = await first.until(claude.paneId, "running", asked.atMs, 5_000);
-        await first.daemon.end("SIGKILL");
-        await claude.waitForScreen(/done \d/, 20_000);
-        const from = Date.now();
-        const second = await Observer.start(lab.terminal.socketPath, { stateDir: root });
-        try {
-          const seen = await second.until(claude.paneId, "completed", from, 5_000);
-          expect(seen.agent?.runtimeId, "the runtime is the same one").toBe(running.agent?.runtimeId);
-          const stops = await eventually("the spooled Stop", async () => {
-            const { events } = await second.daemon.client.events.listEvents({ limit: 200 });
-            const found = events.filter(({ eventType }) => eventType === "Stop");
-            return found.length > 0 ? found : undefined;
-          });
-          expect(stops.map(({ spooled }) => spooled)).toEqual([true]);
-          const spool = join(root, "state", "spool.d", "local");
-          expect(readdirSync(spool).filter((name) => name.endsWith(".json"))).toEqual([]);
-        } finally {
-          await second.close();
-        }
+        expect(stops.map(({ spooled }) => spooled)).toEqual([true]);
+        const spool = join(root, "state", "spool.d", "local");
+        expect(readdirSync(spool).filter((name) => name.endsWith(".json"))).toEqual([]);
       } finally {
-        await first.close();
-        await lab.close();
-        rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+        await second.close();
       }
-    }, 90_000);
-  },
-);
+    } finally {
+      await first.close();
+      await lab.close();
+      rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+    }
+  }, 90_000);
+});
 
 /** The dialog's text is read off the screen up to half a second after the agent says that it waits. */
 async function promptOf(observer: Observer, paneId: string) {

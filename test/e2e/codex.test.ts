@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { agentsInstalled } from "./lab/agent-binaries.js";
 import type { AgentDriver } from "./lab/agent-driver.js";
 import { type Lab, startLab } from "./lab/lab.js";
 import { printLags } from "./support/lags.js";
@@ -10,7 +9,7 @@ import { Scenario } from "./support/scenario.js";
 const POLLED_MS = 8_000;
 
 /** What a user sees of Codex from its start to its end: with its shared daemon and without, with our hooks and without. */
-describe.skipIf(!agentsInstalled()).each([
+describe.each([
   { mode: "with its daemon", args: [], hooks: false },
   { mode: "with its daemon and hooks", args: [], hooks: true },
   { mode: "without its daemon", args: ["--no-daemon"], hooks: false },
@@ -152,7 +151,7 @@ describe.skipIf(!agentsInstalled()).each([
   });
 });
 
-describe.skipIf(!agentsInstalled())("TC-016 two Codex in one folder, on one daemon, with hooks", () => {
+describe("TC-016 two Codex in one folder, on one daemon, with hooks", () => {
   it("each pane shows its own turn, and SIGKILL ends its own row alone", async () => {
     const lab = await startLab();
     const observer = await Observer.start(lab.terminal.socketPath);

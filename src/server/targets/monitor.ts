@@ -66,6 +66,8 @@ export class TargetMonitor {
   #timer: NodeJS.Timeout | undefined;
   #pidTimer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
+  /** By the monotonic clock, in milliseconds. */
+  #roundBegan = 0;
   #again = false;
   #stopped = false;
   #lastChange: Micros = 0;
@@ -183,6 +185,7 @@ export class TargetMonitor {
     if (this.#stopped) return;
     if (this.#round !== undefined) return this.#round;
     this.#again = false;
+    this.#roundBegan = performance.now();
     this.#round = this.#observe().finally(() => {
       this.#round = undefined;
       this.#schedule();
@@ -194,13 +197,11 @@ export class TargetMonitor {
     if (this.#stopped) return;
     const { doorbellDebounceMs, topologyActiveMs, topologyIdleMs } = this.parts.settings;
     const quiet = this.parts.now() - this.#lastChange > QUIET_AFTER_MS * 1_000;
-    const delay = this.#again
-      ? doorbellDebounceMs
-      : quiet && !this.#anyBusy()
-        ? topologyIdleMs
-        : topologyActiveMs;
+    const interval = quiet && !this.#anyBusy() ? topologyIdleMs : topologyActiveMs;
+    // From one beginning to the next, whatever a round takes.
+    const rest = Math.max(doorbellDebounceMs, interval - (performance.now() - this.#roundBegan));
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#begin(), delay);
+    this.#timer = setTimeout(() => void this.#begin(), this.#again ? doorbellDebounceMs : rest);
   }
 
   #anyBusy(): boolean {
