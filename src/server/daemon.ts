@@ -193,7 +193,6 @@ async function serve({ places, config, env, log, now }: DaemonOptions, lock: Ins
     now,
     intake: {
       adapter: (agentType) => registry.find(agentType),
-      targetsOf: (socket) => targets.ofSocket(socket),
       ancestors: (adapter, pids) => trustedAncestors(adapter, pids, processes),
       maxPayloadBytes: config.hookPayloadBytes,
     },

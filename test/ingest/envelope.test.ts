@@ -19,7 +19,6 @@ import { JournalLab, runtimeRecord, START } from "./journal-harness.js";
 const registry = new AdapterRegistry();
 const intake: Intake = {
   adapter: (agentType) => registry.find(agentType),
-  targetsOf: () => ["host"],
   ancestors: (_adapter, pids) => pids,
   maxPayloadBytes: DEFAULTS.hookPayloadBytes,
 };
@@ -128,7 +127,7 @@ describe("an envelope", () => {
       resolution: 1,
       spooled: false,
       agentSessionId: "5b0e7b0c",
-      hints: { pane: { paneId: "%1" }, cwd: "/w", parentPids: [], targetIds: ["host"] },
+      hints: { pane: { paneId: "%1" }, cwd: "/w", parentPids: [] },
       transition: { kind: "stop" },
     });
   });

@@ -13,7 +13,6 @@ import { SECRETS } from "./secrets.js";
 const registry = new AdapterRegistry();
 const intake: Intake = {
   adapter: (agentType) => registry.find(agentType),
-  targetsOf: () => ["host"],
   ancestors: (_adapter, pids) => pids,
   maxPayloadBytes: DEFAULTS.hookPayloadBytes,
 };

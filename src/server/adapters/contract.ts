@@ -125,15 +125,12 @@ export interface RawSignal {
 
 /** What an adapter makes of a raw signal. Only what stands here is ever stored. */
 export interface Normalized {
-  /** Absent: known, and changes nothing; or (with `unknown`) not known. */
+  /** Absent: no rule knows the signal; it is kept, counted, and changes nothing. */
   readonly transition?: Transition | undefined;
-  readonly unknown?: boolean | undefined;
   /** Not a signal of the agent that sits in the pane at all (a hidden helper thread); drop it. */
   readonly foreign?: boolean | undefined;
   readonly agentSessionId?: string | undefined;
   readonly cwd?: string | undefined;
-  /** A start event may open the runtime it belongs to. */
-  readonly starts?: boolean | undefined;
 }
 
 /** One hook entry to be written into the agent's configuration. */

@@ -2,7 +2,6 @@ import { SignalSource } from "../../../gen/agtmux/v1/common_pb.js";
 import type { EventEnvelope } from "../../../gen/agtmux/v1/ingest_pb.js";
 import type { Adapter, AnyAdapter } from "../adapters/contract.js";
 import { invalidArgument } from "../contract-error.js";
-import type { BindingHints } from "../engine/bind.js";
 import { defaultDedupeKey } from "../engine/dedupe.js";
 import type { Micros, Source } from "../engine/state.js";
 import { parsePayload } from "../payload.js";
@@ -12,8 +11,6 @@ import { cleanLine, looksSecret, opaqueId, redact } from "./redact.js";
 /** What the listener knows of where an event comes from. */
 export interface Intake {
   readonly adapter: (agentType: string) => AnyAdapter | undefined;
-  /** Targets an event may belong to, given the tmux socket that it names ('' if none). */
-  readonly targetsOf: (tmuxSocket: string) => readonly string[];
   /** Which of the emitter's ancestors may prove a pane; see `ancestry.ts`. */
   readonly ancestors: (adapter: Adapter, pids: readonly number[]) => readonly number[];
   readonly maxPayloadBytes: number;
@@ -136,7 +133,7 @@ function bindingHints(
   adapter: AnyAdapter,
   intake: Intake,
   normalized: { agentSessionId?: string | undefined; cwd?: string | undefined },
-): BindingHints {
+): PreparedEvent["hints"] {
   if (envelope.paneId !== "" && !PANE_ID.test(envelope.paneId)) {
     throw invalidArgument("pane_id", "must be a tmux pane id, %N");
   }
@@ -146,7 +143,6 @@ function bindingHints(
   if (envelope.parentPids.length > MAX_PARENTS)
     throw invalidArgument("parent_pids", `at most ${MAX_PARENTS}`);
   const parentPids = envelope.parentPids.map((parent) => pid("parent_pids", parent));
-  const socket = path("tmux.socket_path", envelope.tmux?.socketPath ?? "");
   const serverPid = envelope.tmux?.serverPid ?? 0n;
   const sessionId =
     word("agent_session_id", envelope.agentSessionId, 128, false) || normalized.agentSessionId;
@@ -166,7 +162,6 @@ function bindingHints(
   return {
     agentType: envelope.agentType,
     runtimeId: envelope.runtimeId || undefined,
-    targetIds: intake.targetsOf(socket),
     pane: pane === undefined ? undefined : { paneId: pane, serverPid: server },
     agentSessionId,
     cwd,

@@ -70,9 +70,9 @@ export class Journal {
      * Targets of this host whose tmux server has that socket, as far as they have answered; all of them for ''. Asked
      * at every attempt to bind: a spool is read before the targets are.
      */
-    private readonly targetsOf: (tmuxSocket: string) => readonly string[] = () => [],
+    private readonly targetsOf: (tmuxSocket: string) => readonly string[],
     /** All targets of this host. */
-    private readonly localTargets: () => readonly string[] = () => [],
+    private readonly localTargets: () => readonly string[],
   ) {}
 
   /** Folds the active runtimes of an earlier daemon life. Call once, before anything else. */
@@ -210,8 +210,7 @@ export class Journal {
   }
 
   #ripe(event: PreparedEvent, ingestedAt: Micros, now: Micros): boolean {
-    const { tmuxSocket } = event;
-    const possible = tmuxSocket === undefined ? event.hints.targetIds : this.localTargets();
+    const possible = event.hints.targetIds ?? this.localTargets();
     if (!possible.every((target) => this.targetSeen(target))) return false;
     return now - ingestedAt > this.settings.bindTtlMs * 1_000;
   }
@@ -231,8 +230,8 @@ export class Journal {
   }
 
   #bind(event: PreparedEvent): Binding {
-    const { tmuxSocket, hints } = event;
-    const targetIds = tmuxSocket === undefined ? hints.targetIds : this.targetsOf(tmuxSocket);
+    const { hints, tmuxSocket = "" } = event;
+    const targetIds = hints.targetIds ?? this.targetsOf(tmuxSocket);
     const candidates = this.#candidates(event.agentType);
     return bind({ ...hints, targetIds }, candidates, this.settings.bindWindowMicros);
   }
@@ -259,7 +258,8 @@ export class Journal {
   #inboxEntry(event: PreparedEvent, ingestedAt: Micros) {
     return {
       eventId: event.eventId,
-      targetId: event.hints.targetIds.length === 1 ? (event.hints.targetIds[0] ?? "") : "",
+      // Known only of what the daemon itself read; '' stands for a target that binding will tell.
+      targetId: event.hints.targetIds?.[0] ?? "",
       paneId: event.hints.pane?.paneId ?? "",
       source: event.source,
       channel: event.channel,

@@ -18,9 +18,9 @@ export interface PreparedEvent {
   readonly spooled: boolean;
   /** mtime of its spool file. */
   readonly spooledAt?: Micros | undefined;
-  /** Where it may belong. Of an event that names a tmux socket, the targets follow from that each time it is bound. */
-  readonly hints: BindingHints;
-  /** The tmux socket that the emitter saw, '' if none; undefined for what the daemon itself read off a target. */
+  /** Where it may belong. Without targets, they follow from the tmux socket each time it is tried to be bound. */
+  readonly hints: Omit<BindingHints, "targetIds"> & { readonly targetIds?: readonly string[] };
+  /** The tmux socket that the emitter saw; absent or '' if none. */
   readonly tmuxSocket?: string | undefined;
   readonly transition?: Transition | undefined;
   readonly agentSessionId?: string | undefined;

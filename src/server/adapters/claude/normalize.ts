@@ -106,10 +106,9 @@ export function normalizeClaude(signal: RawSignal): Normalized {
   const facts = {
     agentSessionId: stringField(payload, "session_id") || undefined,
     cwd: stringField(payload, "cwd") || undefined,
-    starts: signal.eventType === "SessionStart",
   };
   const made = transition(signal.eventType, payload);
-  if (made === "unknown") return { ...facts, unknown: true };
+  if (made === "unknown") return facts;
   // Known and without effect: a sign of life all the same.
   return { ...facts, transition: made === "nothing" ? { kind: "noted" } : made };
 }

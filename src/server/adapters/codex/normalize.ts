@@ -88,7 +88,7 @@ function normalizeNotify(payload: unknown): Normalized {
     agentSessionId: stringField(payload, "thread-id") || undefined,
     cwd: stringField(payload, "cwd") || undefined,
   };
-  if (stringField(payload, "type") !== "agent-turn-complete") return { ...facts, unknown: true };
+  if (stringField(payload, "type") !== "agent-turn-complete") return facts;
   const messages = field(payload, "input-messages");
   const [first]: unknown[] = Array.isArray(messages) ? messages : [];
   if (typeof first === "string" && first.startsWith(TITLE_REQUEST)) return { foreign: true };
@@ -106,7 +106,6 @@ export function normalizeCodex(signal: RawSignal): Normalized {
   const facts = {
     agentSessionId: stringField(payload, "session_id") || undefined,
     cwd: stringField(payload, "cwd") || undefined,
-    starts: signal.eventType === "SessionStart",
   };
-  return made === "unknown" ? { ...facts, unknown: true } : { ...facts, transition: made };
+  return made === "unknown" ? facts : { ...facts, transition: made };
 }
