@@ -312,7 +312,7 @@ describe("a target that fails", () => {
       );
       const began = performance.now();
       expect((await scene.client.state.listPanes({})).partial).toBe(false);
-      expect(performance.now() - began).toBeLessThan(500);
+      expect(performance.now() - began).toBeLessThan(2_500);
       await eventually(
         "it to be down",
         async () => ((await health()) === TargetHealth.DOWN ? true : undefined),
