@@ -20,6 +20,25 @@ const SHEBANG = "#!/usr/bin/env node";
 const REQUIRE =
   'import { createRequire as __createRequire } from "node:module";\nconst require = __createRequire(import.meta.url);';
 
+/**
+ * Bundles agtmuxd into `outdir`. With `failpoints` it can be stopped at the points of src/server/failpoint.ts; in the
+ * product they are nothing. `plugins` are esbuild's.
+ */
+export async function bundleDaemon(outdir, root = process.cwd(), { failpoints = false, plugins = [] } = {}) {
+  await build({
+    ...SHARED,
+    absWorkingDir: root,
+    outdir,
+    entryPoints: { agtmuxd: "src/server/main.ts" },
+    chunkNames: "daemon/[name]-[hash]",
+    minifySyntax: true,
+    external: ["better-sqlite3"],
+    define: { AGTMUX_FAILPOINTS: String(failpoints) },
+    plugins,
+    banner: { js: `${SHEBANG}\n${REQUIRE}` },
+  });
+}
+
 /** Bundles agtmux and agtmuxd into `outdir`; `root` is the checkout. */
 export async function bundle(outdir, root = process.cwd()) {
   await build({
@@ -32,14 +51,5 @@ export async function bundle(outdir, root = process.cwd()) {
     plugins: [builtins, descriptors],
     banner: { js: SHEBANG },
   });
-  await build({
-    ...SHARED,
-    absWorkingDir: root,
-    outdir,
-    entryPoints: { agtmuxd: "src/server/main.ts" },
-    chunkNames: "daemon/[name]-[hash]",
-    minifySyntax: true,
-    external: ["better-sqlite3"],
-    banner: { js: `${SHEBANG}\n${REQUIRE}` },
-  });
+  await bundleDaemon(outdir, root);
 }
