@@ -1,5 +1,5 @@
 /** Imports point one way (docs/architecture.md). test/check/layers.test.ts proves that these rules bite. */
-const PARTS = "engine|store|tmux|targets|adapters|ingest|watch|actions|api";
+const PARTS = "engine|store|tmux|targets|adapters|ingest|watch|actions|api|replay";
 
 /** `part` may import itself, the engine's pure words, and `allowed`. */
 function only(part, allowed, comment) {
@@ -29,6 +29,11 @@ module.exports = {
     only("targets", ["engine", "store", "adapters", "ingest", "tmux", "watch"], "targets observe and report"),
     only("watch", ["engine", "store", "tmux", "ingest"], "watch shows what was committed"),
     only("actions", ["engine", "store", "tmux", "targets", "adapters", "watch"], "actions act on targets"),
+    only(
+      "replay",
+      ["engine", "store", "adapters", "ingest"],
+      "replay folds what is stored, by the daemon's own rules",
+    ),
     {
       name: "engine-is-pure",
       comment: "no I/O and no clock in the engine; hashing is the one thing it takes from Node",

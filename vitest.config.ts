@@ -4,7 +4,8 @@ const exclude = ["**/node_modules/**"];
 
 export default defineConfig({
   test: {
-    testTimeout: 30_000,
+    // Nightly runs try more cases.
+    testTimeout: 30_000 * Math.max(1, Number(process.env["AGTMUX_TEST_RUNS_FACTOR"] ?? "1")),
     hookTimeout: 60_000,
     // Real tmux servers and daemons run beside the tests: more workers than cores only makes waits flaky.
     maxWorkers: 2,

@@ -38,6 +38,8 @@ export const DEFAULTS = {
   spoolMs: 24 * HOUR_MS,
   checkpointEvery: 1_000,
   eventsKeptMs: 14 * 24 * HOUR_MS,
+  actionsKeptMs: 14 * 24 * HOUR_MS,
+  retentionEveryMs: HOUR_MS,
   drainMs: 5_000,
   logFileBytes: 10 * MIB,
   logFiles: 5,
@@ -59,10 +61,19 @@ export interface Places {
   readonly lockDatabase: string;
   /** Names the socket in use, for clients and hooks. */
   readonly socketFile: string;
+  /** Names host and port of the TCP listener while there is one. */
+  readonly tcpAddressFile: string;
+  readonly tcpTokenFile: string;
   readonly ingestDir: string;
   readonly spoolDir: string;
   readonly logFile: string;
   readonly hookScript: string;
+}
+
+/** Where a TCP listener listens; `port` 0 takes a free one. */
+export interface TcpAddress {
+  readonly host: "127.0.0.1" | "::1";
+  readonly port: number;
 }
 
 export class ConfigError extends Error {
@@ -104,9 +115,24 @@ export function places(env: Environment): Places {
     database: join(stateDir, "agtmux.db"),
     lockDatabase: join(stateDir, "lock.db"),
     socketFile: join(stateDir, "socket"),
+    tcpAddressFile: join(stateDir, "tcp-address"),
+    tcpTokenFile: join(stateDir, "tcp-token"),
     ingestDir,
     spoolDir: join(stateDir, "spool.d"),
     logFile: join(stateDir, "log", "agtmuxd.log"),
     hookScript: join(stateDir, "hooks", "agtmux-hook"),
   };
+}
+
+/**
+ * The TCP address to serve on, from `HOST:PORT`; undefined if none is asked for. Throws ConfigError on anything but a
+ * loopback address with a port.
+ */
+export function tcpAddress(text: string | undefined): TcpAddress | undefined {
+  if (text === undefined || text === "") return undefined;
+  const [, host = "", port = ""] = /^(localhost|127\.0\.0\.1|\[::1\]):(\d{1,5})$/u.exec(text) ?? [];
+  if (host === "" || Number(port) > 65_535) {
+    throw new ConfigError(`"${text}" is no loopback address: use 127.0.0.1:PORT or [::1]:PORT`);
+  }
+  return { host: host === "[::1]" ? "::1" : "127.0.0.1", port: Number(port) };
 }

@@ -1,34 +1,24 @@
-import { randomBytes, randomUUID } from "node:crypto";
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ConnectRouter } from "@connectrpc/connect";
-import { ActionService } from "../../gen/agtmux/v1/action_pb.js";
-import { AdapterService } from "../../gen/agtmux/v1/adapter_pb.js";
-import { DaemonService } from "../../gen/agtmux/v1/daemon_pb.js";
-import { EventService } from "../../gen/agtmux/v1/event_pb.js";
-import { HookService } from "../../gen/agtmux/v1/hook_pb.js";
-import { IngestService } from "../../gen/agtmux/v1/ingest_pb.js";
-import { StateService } from "../../gen/agtmux/v1/state_pb.js";
-import { TargetService } from "../../gen/agtmux/v1/target_pb.js";
 import { AdapterRegistry } from "./adapters/registry.js";
-import { adapterService } from "./api/adapter-service.js";
-import { daemonService, type HealthParts, healthDocument, type Shortfall } from "./api/daemon-service.js";
+import { type HealthParts, healthDocument, type Shortfall } from "./api/daemon-service.js";
 import { checkSocketPath, privateDirectory, refuseLiveSocket } from "./api/directories.js";
-import { eventService } from "./api/event-service.js";
+import { type Doors, LOCAL_READER, openDoors, writeAtomic } from "./api/doors.js";
 import { Explainer } from "./api/explain.js";
-import { hookService } from "./api/hook-service.js";
-import { Ingestor, ingestService } from "./api/ingest-service.js";
-import { type Listener, listen } from "./api/listener.js";
+import { Ingestor } from "./api/ingest-service.js";
 import { type InstanceLock, takeLock } from "./api/lock.js";
 import { requestHandler } from "./api/routes.js";
-import { stateService } from "./api/state-service.js";
-import { targetService } from "./api/target-service.js";
-import type { Config, Places } from "./config.js";
+import { allServices, ingestOnly } from "./api/services.js";
+import { Clock, type ClockSources } from "./clock.js";
+import type { Config, Places, TcpAddress } from "./config.js";
 import type { Micros } from "./engine/state.js";
+import { failpoint } from "./failpoint.js";
 import { trustedAncestors } from "./ingest/ancestry.js";
 import { GroupCommit } from "./ingest/group-commit.js";
 import { type Commit, Journal } from "./ingest/journal.js";
+import { Retention } from "./ingest/retention.js";
 import { SpoolFeed } from "./ingest/spool-feed.js";
 import type { Logger } from "./log.js";
 import { Reconciler } from "./reconciler.js";
@@ -41,8 +31,6 @@ import { WatchHub } from "./watch/hub.js";
 import { WatchLog } from "./watch/log.js";
 import { View } from "./watch/view.js";
 
-/** The local daemon is one of the readers that hooks report to. */
-const LOCAL_READER = "local";
 /** Longest wait for the targets' first answers before the socket opens. */
 const FIRST_LOOK_MS = 1_000;
 
@@ -51,8 +39,9 @@ export interface DaemonOptions {
   readonly config: Config;
   readonly env: NodeJS.ProcessEnv;
   readonly log: Logger;
-  /** Microseconds since the epoch. */
-  readonly now: () => Micros;
+  readonly clocks: ClockSources;
+  /** Serves on this port too. */
+  readonly tcp?: TcpAddress | undefined;
 }
 
 export interface Daemon {
@@ -65,20 +54,6 @@ export interface Daemon {
 /** Another daemon serves this state directory. */
 export class AlreadyRunning extends Error {
   override readonly name = "AlreadyRunning";
-}
-
-function writeAtomic(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, text, { mode: 0o600 });
-  renameSync(temporary, path);
-}
-
-/** Sockets of an earlier life lead nowhere; ours has a name of its own. The lock is held: no other daemon uses them. */
-function ingestSocketPath(ingestDir: string): string {
-  for (const name of readdirSync(ingestDir)) {
-    if (name.startsWith(`${LOCAL_READER}.`)) rmSync(join(ingestDir, name), { force: true });
-  }
-  return join(ingestDir, `${LOCAL_READER}.${randomBytes(4).toString("hex")}.sock`);
 }
 
 /** The pid that the lock's holder wrote beside it, for people. */
@@ -112,11 +87,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 /** Serves while the lock is held; releases it when stopped. */
-async function serve({ places, config, env, log, now }: DaemonOptions, lock: InstanceLock): Promise<Daemon> {
-  const startedAt = now();
+async function serve(
+  { places, config, env, log, clocks, tcp }: DaemonOptions,
+  lock: InstanceLock,
+): Promise<Daemon> {
   const instanceId = randomUUID();
+  const store = openStore(places.database, () => new Date(clocks.wall() / 1_000));
+  const clock = new Clock(clocks, store.events.newestIngestion());
+  const now = (): Micros => clock.now();
+  const startedAt = now();
   const shortfalls: Shortfall[] = [];
-  const store = openStore(places.database, () => new Date(now() / 1_000));
   if (store.replaced !== undefined) {
     const message = `the database was corrupt; it was kept as ${store.replaced} and a new one begun`;
     log.error(message);
@@ -131,7 +111,6 @@ async function serve({ places, config, env, log, now }: DaemonOptions, lock: Ins
     config,
     (target) => targets.seen(target),
     (socket) => targets.ofSocket(socket),
-    () => targets.ofSocket(""),
   );
   const commit = new GroupCommit(journal, now);
   const index = new AgentIndex(journal, (runtime) => {
@@ -182,7 +161,7 @@ async function serve({ places, config, env, log, now }: DaemonOptions, lock: Ins
   journal.load(now());
   journal.onCommit((change) => {
     index.follow(change);
-    for (const target of targetsOf(change)) hub.publish(view.refresh(target));
+    for (const [target, paneIds] of panesOf(change)) hub.publish(view.update(target, paneIds));
   });
   index.reload();
 
@@ -220,23 +199,11 @@ async function serve({ places, config, env, log, now }: DaemonOptions, lock: Ins
     targets,
     hub,
     now,
-    shortfalls: () => shortfalls,
+    shortfalls: () => [...shortfalls, ...clockShortfall(clock)],
     shutdown: () => asked.resolve(),
   };
   const explainer = new Explainer(view, journal, store, targets, (type) => registry.find(type), now);
-  const routes = (router: ConnectRouter): void => {
-    router.service(DaemonService, daemonService(health));
-    router.service(TargetService, targetService(targets, now));
-    router.service(StateService, stateService({ hub, store, explainer, now }));
-    router.service(ActionService, {});
-    router.service(EventService, eventService({ store, journal, now, closing: closing.signal }));
-    router.service(IngestService, ingestService(ingestor));
-    router.service(HookService, hookService({ adapters: registry.adapters, targets, places, now }));
-    router.service(AdapterService, adapterService(registry.adapters, now));
-  };
-  const ingestRoutes = (router: ConnectRouter): void => {
-    router.service(IngestService, ingestService(ingestor));
-  };
+  const parts = { health, store, journal, hub, explainer, ingestor, registry, closing: closing.signal };
   const onError = (error: unknown): void => {
     log.warn({ error: String(error) }, "a connection failed");
   };
@@ -247,23 +214,31 @@ async function serve({ places, config, env, log, now }: DaemonOptions, lock: Ins
   reconciler.start();
   // The first read should not be an empty one. A target that does not answer keeps nobody waiting.
   await Promise.race([targets.observeAll(), delay(FIRST_LOOK_MS)]);
-  const listeners: Listener[] = [];
+  let doors: Doors;
   try {
-    const document = () => healthDocument(health);
-    const ingestHandler = requestHandler({ ...limits, routes: ingestRoutes });
-    listeners.push(await listen(ingestSocketPath(places.ingestDir), ingestHandler, onError));
-    const handler = requestHandler({ ...limits, routes, health: document });
-    listeners.push(await listen(places.socketPath, handler, onError));
-    writeAtomic(places.socketFile, `${places.socketPath}\n`);
+    failpoint("start.before-serve");
+    doors = await openDoors({
+      places,
+      tcp,
+      handler: requestHandler({
+        ...limits,
+        routes: allServices(parts),
+        health: () => healthDocument(health),
+      }),
+      ingestHandler: requestHandler({ ...limits, routes: ingestOnly(ingestor) }),
+      onError,
+    });
   } catch (error) {
     reconciler.stop();
-    await Promise.all([targets.stop(), ...listeners.map((listener) => listener.close(0))]);
+    await targets.stop();
     processes.close();
     store.close();
     throw error;
   }
   spool.start();
-  log.info({ version: VERSION, instanceId, socket: places.socketPath }, "serving");
+  const retention = new Retention(store, journal, config, { now, steadyFor: () => clock.steadyFor() }, log);
+  retention.start();
+  log.info({ version: VERSION, instanceId, socket: places.socketPath, tcp: doors.tcpAddress }, "serving");
 
   return {
     shutdownAsked: asked.promise,
@@ -272,12 +247,9 @@ async function serve({ places, config, env, log, now }: DaemonOptions, lock: Ins
       hub.close();
       closing.abort();
       reconciler.stop();
-      await Promise.all([
-        targets.stop(),
-        spool.stop(),
-        ...listeners.map((listener) => listener.close(config.drainMs)),
-      ]);
+      await Promise.all([targets.stop(), spool.stop(), retention.stop(), doors.close(config.drainMs)]);
       commit.flush();
+      failpoint("stop.before-close");
       processes.close();
       store.close();
       lock.release();
@@ -291,9 +263,20 @@ export function prepareStateDirectory(places: Places): void {
   privateDirectory(places.stateDir);
 }
 
-function targetsOf(change: Commit): Set<string> {
-  return new Set([
-    ...change.touched.map(({ record }) => record.targetId),
-    ...change.ended.map(({ targetId }) => targetId),
-  ]);
+function clockShortfall(clock: Clock): Shortfall[] {
+  const lead = clock.lead();
+  if (lead === undefined) return [];
+  const seconds = Math.round(lead.by / 1_000_000);
+  const message = `the machine's clock was set back: times here are ${seconds} s ahead of it, and less by and by`;
+  return [{ code: "clock_ahead", subject: "clock", message, since: lead.since }];
+}
+
+/** The panes that a commit is about, by target. */
+function panesOf(change: Commit): Map<string, Set<string>> {
+  const panes = new Map<string, Set<string>>();
+  for (const { targetId, paneId } of [...change.touched.map(({ record }) => record), ...change.ended]) {
+    const known = panes.get(targetId) ?? new Set();
+    panes.set(targetId, known.add(paneId));
+  }
+  return panes;
 }

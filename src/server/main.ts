@@ -9,6 +9,12 @@ if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
   );
   process.exitCode = 3;
 } else {
-  const { runDaemon } = await import("./run.js");
-  process.exitCode = await runDaemon(process.argv.slice(2), process.env);
+  const [command = "", ...words] = process.argv.slice(2);
+  if (command === "export" || command === "replay") {
+    const { runLogCommand } = await import("./replay/command.js");
+    process.exitCode = runLogCommand(command, words, process.env);
+  } else {
+    const { runDaemon } = await import("./run.js");
+    process.exitCode = await runDaemon(process.argv.slice(2), process.env);
+  }
 }

@@ -1,12 +1,17 @@
 import { parseArgs } from "node:util";
-import { ConfigError, DEFAULTS, places } from "./config.js";
+import { SYSTEM_CLOCKS } from "./clock.js";
+import { ConfigError, DEFAULTS, places, tcpAddress } from "./config.js";
 import { AlreadyRunning, type Daemon, prepareStateDirectory, startDaemon } from "./daemon.js";
 import { openLog } from "./log.js";
 import { VERSION } from "./version.js";
 
-const USAGE = `Usage: agtmuxd [--log-level trace|debug|info|warn|error]
+const USAGE = `Usage: agtmuxd [--log-level trace|debug|info|warn|error] [--tcp HOST:PORT]
+       agtmuxd export [--runtime ID]
+       agtmuxd replay FILE
 
-The AGTMUX daemon, in the foreground. agtmux starts it by itself; run it by hand to see why it will not start.`;
+The AGTMUX daemon, in the foreground. agtmux starts it by itself; run it by hand to see why it will not start.
+--tcp (or AGTMUX_TCP) serves on a loopback port too, to whoever brings the token that it writes to tcp-token in the
+state directory. export writes the stored event log; replay folds one anew and says where it differs from what was stored.`;
 
 const LEVELS = new Set(["trace", "debug", "info", "warn", "error"]);
 
@@ -16,12 +21,15 @@ function say(line: string): void {
   process.stderr.write(`agtmuxd: ${line}\n`);
 }
 
-function options(argv: string[]): { level: string } | "help" | "version" | undefined {
+function options(
+  argv: string[],
+): { level: string; tcp?: string | undefined } | "help" | "version" | undefined {
   try {
     const { values } = parseArgs({
       args: argv,
       options: {
         "log-level": { type: "string", default: "info" },
+        tcp: { type: "string" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean" },
       },
@@ -29,7 +37,7 @@ function options(argv: string[]): { level: string } | "help" | "version" | undef
     if (values.help === true) return "help";
     if (values.version === true) return "version";
     const level = values["log-level"];
-    if (LEVELS.has(level)) return { level };
+    if (LEVELS.has(level)) return { level, tcp: values.tcp };
     say(`--log-level ${level}: must be one of ${[...LEVELS].join(", ")}`);
   } catch (error) {
     say(error instanceof Error ? error.message : String(error));
@@ -64,25 +72,14 @@ export async function runDaemon(argv: string[], env: NodeJS.ProcessEnv): Promise
       say(`internal error, see ${where.logFile}: ${error.message}`);
       process.exit(EXIT.failed);
     });
-    const now = (): number => Math.floor((performance.timeOrigin + performance.now()) * 1_000);
-    daemon = await startDaemon({ places: where, config: DEFAULTS, env, log, now: wallClock(now) });
+    const tcp = tcpAddress(given.tcp ?? env["AGTMUX_TCP"]);
+    daemon = await startDaemon({ places: where, config: DEFAULTS, env, log, clocks: SYSTEM_CLOCKS, tcp });
   } catch (error) {
     return refused(error);
   }
   await Promise.race([daemon.shutdownAsked, signalled()]);
   await daemon.stop();
   return EXIT.ok;
-}
-
-/** The monotonic clock has microseconds but does not follow the wall clock: it is set by it whenever they part. */
-function wallClock(monotonic: () => number): () => number {
-  let offset = 0;
-  return () => {
-    const fine = monotonic() + offset;
-    const coarse = Date.now() * 1_000;
-    if (Math.abs(fine - coarse) > 5_000) offset += coarse - fine;
-    return monotonic() + offset;
-  };
 }
 
 function refused(error: unknown): number {

@@ -6,7 +6,8 @@ import { emptyFold, refold } from "../../src/server/engine/fold.js";
 import { stateHash } from "../../src/server/engine/state-hash.js";
 import type { PreparedEvent } from "../../src/server/ingest/prepared-event.js";
 import { bound, history, type RandomEvent, START, traceReducer } from "../engine/random-events.js";
-import { holds } from "../support/property.js";
+import { withCase } from "../support/failing-case.js";
+import { holds, PATIENCE } from "../support/property.js";
 import { JournalLab, runtimeRecord } from "./journal-harness.js";
 
 const early = runtimeRecord({ pane: "%1" });
@@ -128,13 +129,15 @@ describe.each([
   ["Claude Code's reducer", registered(claudeAdapter), 40],
 ] as const)("the journal, where %s", (_name, adapter, numRuns) => {
   it("TC-006 any order, batching, repetition, wait in the inbox and restarts end in the ordered set's state hash", {
-    timeout: 60_000,
+    timeout: 60_000 * PATIENCE,
   }, () => {
     holds(
       fc.property(plan, (chosen) => {
         const { live, reloaded, waiting } = run(chosen, adapter);
         const expected = ordered(chosen, adapter);
-        expect({ live, reloaded, waiting }).toEqual({ live: expected, reloaded: expected, waiting: 0 });
+        withCase("journal-convergence", START, chosen.first.map(bound), () => {
+          expect({ live, reloaded, waiting }).toEqual({ live: expected, reloaded: expected, waiting: 0 });
+        });
       }),
       numRuns,
     );

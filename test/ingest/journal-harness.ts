@@ -104,7 +104,7 @@ export class JournalLab {
     const settings = { ...DEFAULTS, checkpointEvery: this.checkpointEvery };
     const find = (type: string): AnyAdapter | undefined => adapter ?? registry.find(type);
     const local = (): readonly string[] => ["host"];
-    const journal = new Journal(this.store, find, settings, (target) => this.seen.has(target), local, local);
+    const journal = new Journal(this.store, find, settings, (target) => this.seen.has(target), local);
     journal.load(this.#now);
     return journal;
   }

@@ -30,6 +30,8 @@ export interface TestDaemonOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Where it is expected to serve, if the environment says so. */
   readonly socketPath?: string;
+  /** `debug` unless it says otherwise. */
+  readonly logLevel?: "trace";
 }
 
 /** The built daemon in a private state directory, with no tmux server of its own. */
@@ -51,7 +53,7 @@ export class TestDaemon {
     const root = options.stateDir ?? mkdtempSync(join(tmpdir(), "agtmux-test-"));
     const stateDir = join(root, "state");
     const socketPath = options.socketPath ?? join(stateDir, "agtmuxd.sock");
-    const { env, child } = TestDaemon.spawn(root, options.env);
+    const { env, child } = TestDaemon.spawn(root, options.env, options.logLevel);
     const daemon = new TestDaemon(root, stateDir, socketPath, child, options.stateDir === undefined);
     let stderr = "";
     child.stderr?.on("data", (chunk: Buffer) => {
@@ -74,6 +76,7 @@ export class TestDaemon {
   static spawn(
     root: string,
     extra: Readonly<Record<string, string | undefined>> = {},
+    logLevel = "debug",
   ): { env: NodeJS.ProcessEnv; child: ChildProcess } {
     const env: NodeJS.ProcessEnv = {
       PATH: process.env["PATH"] ?? "",
@@ -82,7 +85,7 @@ export class TestDaemon {
       TMUX_TMPDIR: root,
       ...extra,
     };
-    const child = spawn(process.execPath, [BUILT, "--log-level", "debug"], {
+    const child = spawn(process.execPath, [BUILT, "--log-level", logLevel], {
       env,
       stdio: ["ignore", "ignore", "pipe"],
     });

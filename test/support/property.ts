@@ -18,6 +18,9 @@ export const SEED = seedOfThisRun();
 /** How many times more cases than in the everyday run; for nightly runs. */
 const FACTOR = Number(process.env["AGTMUX_TEST_RUNS_FACTOR"] ?? "1");
 
+/** As many times longer a test may take. */
+export const PATIENCE = Math.max(1, FACTOR);
+
 function runs(numRuns: number): { seed: number; numRuns: number; endOnFailure: boolean } {
   console.info(`property seed ${SEED} (AGTMUX_TEST_SEED=${SEED} replays this run)`);
   return { seed: SEED, numRuns: Math.ceil(numRuns * FACTOR), endOnFailure: false };

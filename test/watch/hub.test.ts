@@ -1,15 +1,19 @@
-import { create, equals, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, equals, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { AgentState, ErrorCode, SummarySchema } from "../../gen/agtmux/v1/common_pb.js";
 import {
   ChangeOp,
   type FilterSchema,
+  PaneSchema,
+  SessionSchema,
   WatchRequestSchema,
   type WatchResponse,
   WatchScope,
   WatchType,
+  WindowSchema,
 } from "../../gen/agtmux/v1/state_pb.js";
 import { ContractError } from "../../src/server/contract-error.js";
+import type { View } from "../../src/server/watch/view.js";
 import { fold } from "../daemon/support/watcher.js";
 import { random, World } from "./world.js";
 
@@ -275,6 +279,22 @@ describe("the summary", () => {
     ]);
     abort.abort();
     await stream.return(undefined);
+  });
+});
+
+describe("the view", () => {
+  it("TC-041 shows after any changes what one made of the present alone would show", () => {
+    const world = new World(random(SEED));
+    const picture = (view: View): unknown =>
+      [
+        [...view.panes()].map((row) => toJson(PaneSchema, row)),
+        [...view.windows()].map((row) => toJson(WindowSchema, row)),
+        [...view.sessions()].map((row) => toJson(SessionSchema, row)),
+      ].map((rows) => rows.map((row) => JSON.stringify(row)).sort());
+    for (let step = 0; step < 400; step += 1) {
+      world.step();
+      expect(picture(world.view)).toEqual(picture(world.freshView()));
+    }
   });
 });
 

@@ -2,7 +2,14 @@ import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AgentState } from "../../gen/agtmux/v1/common_pb.js";
-import { FilterSchema, type Pane, PaneSchema, SortKey, WatchScope } from "../../gen/agtmux/v1/state_pb.js";
+import {
+  FilterSchema,
+  type Pane,
+  PaneSchema,
+  SortKey,
+  WatchScope,
+  WindowSchema,
+} from "../../gen/agtmux/v1/state_pb.js";
 import { formatCursor, resume, streamId } from "../../src/server/watch/cursor.js";
 import { matcher } from "../../src/server/watch/filter.js";
 import { sortPanes } from "../../src/server/watch/listing.js";
@@ -90,6 +97,24 @@ describe("the watch log", () => {
         },
       ),
       { ...SEED, numRuns: 30 },
+    );
+  });
+});
+
+describe("an entry of the watch log", () => {
+  it("TC-019 is the same however old it is", () => {
+    const log = new WatchLog(5_000, 32 * 1024 * 1024);
+    const rows = fc.sample(anyPane, { ...SEED, numRuns: 2_000 });
+    const window = create(WindowSchema, { identity: { target: "host", windowId: "@1" } });
+    const changes = rows.map((after, at) => ({
+      panes: [{ before: rows[at - 1], after }],
+      windows: [{ before: window }],
+      sessions: [],
+    }));
+    for (const change of changes) log.append(change, [], 1);
+    const kept = rows.map((_, at) => log.after(at));
+    expect(kept.map((entry) => entry && { panes: entry.panes, windows: entry.windows })).toEqual(
+      changes.map(({ panes: changed, windows }) => ({ panes: changed, windows })),
     );
   });
 });

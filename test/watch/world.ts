@@ -105,6 +105,19 @@ export class World {
 
   publish(): void {
     this.hub.publish(this.view.refresh(this.target, this.#topology()));
+    this.hub.publish(
+      this.view.update(
+        this.target,
+        this.#panes.map(({ id }) => `%${id}`),
+      ),
+    );
+  }
+
+  /** A view that knows nothing but the present. */
+  freshView(): View {
+    const view = new View((_target, paneId) => this.#agent(paneId));
+    view.refresh(this.target, this.#topology());
+    return view;
   }
 
   /** A stream's first `count` messages, or all that come before it would wait. */

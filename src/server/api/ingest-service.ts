@@ -11,6 +11,7 @@ import {
 } from "../../../gen/agtmux/v1/ingest_pb.js";
 import { ContractError, invalidArgument } from "../contract-error.js";
 import type { Micros } from "../engine/state.js";
+import { failpoint } from "../failpoint.js";
 import { type Intake, prepare } from "../ingest/envelope.js";
 import type { GroupCommit } from "../ingest/group-commit.js";
 import type { Journal, Outcome } from "../ingest/journal.js";
@@ -95,7 +96,10 @@ function outcomeResult(eventId: string, outcome: Outcome): IngestResult {
 
 export function ingestService(ingestor: Ingestor): ServiceImpl<typeof IngestService> {
   return {
-    ingestEvents: async ({ events }) =>
-      create(IngestEventsResponseSchema, { schemaVersion: 1, results: await ingestor.ingest(events) }),
+    ingestEvents: async ({ events }) => {
+      const results = await ingestor.ingest(events);
+      failpoint("ingest.before-answer");
+      return create(IngestEventsResponseSchema, { schemaVersion: 1, results });
+    },
   };
 }

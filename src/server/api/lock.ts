@@ -1,4 +1,5 @@
 import SqliteDatabase, { type Database } from "better-sqlite3";
+import { failpoint } from "../failpoint.js";
 
 /** Held for a daemon's life; the kernel releases it when the process ends, however it ends. */
 export interface InstanceLock {
@@ -18,6 +19,7 @@ export function takeLock(path: string): InstanceLock | undefined {
     if (error instanceof SqliteDatabase.SqliteError && error.code.startsWith("SQLITE_BUSY")) return undefined;
     throw error;
   }
+  failpoint("lock.after-acquire");
   return {
     release: () => {
       db.close();

@@ -17,9 +17,9 @@ import { type GetHealthResponse, GetHealthResponseSchema } from "../../../gen/ag
 import { ContractError } from "../contract-error.js";
 import type { Logger } from "../log.js";
 import { VERSION } from "../version.js";
+import type { Handler } from "./dual-server.js";
 import { answerError, type Request, type Response, withDetails } from "./error-answer.js";
 import { completed, connectError, contractError } from "./errors.js";
-import type { Handler } from "./listener.js";
 
 export interface RouteOptions {
   readonly routes: (router: ConnectRouter) => void;

@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, renameSync, unlinkSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { SOCKET_PATH_BYTES } from "../config.js";
+import { failpoint } from "../failpoint.js";
 import { checkSocketPath } from "./directories.js";
 
 /** How often the daemon looks whether its socket's file is still there, in milliseconds. */
@@ -42,6 +43,7 @@ export async function publishSocket(
     if (removed) take();
   };
   const take = (): void => {
+    failpoint("socket.before-unlink");
     // While the lock is held nobody else can have bound here, but a person may have put something in its place.
     if (lstatSync(path, { throwIfNoEntry: false })?.ino === inode) unlinkSync(path);
     for (const each of later) each.close();
@@ -78,6 +80,7 @@ async function bind(server: Server, path: string): Promise<number> {
     });
   });
   chmodSync(bound, 0o600);
+  failpoint("socket.before-rename");
   renameSync(bound, path);
   return lstatSync(path).ino;
 }

@@ -13,6 +13,8 @@ export interface BindingHints {
   readonly pid?: number | undefined;
   readonly parentPids: readonly number[];
   readonly startHint?: Micros | undefined;
+  /** When the event happened, by its source's clock. */
+  readonly eventTime?: Micros | undefined;
 }
 
 /** What an active runtime offers to bind to. */
@@ -39,14 +41,18 @@ export type Binding =
 
 /**
  * Binds an event if exactly one active runtime fits all its hints (docs/spec.md 4.2). `bindWindow` bounds the
- * distance of start hint and process start.
+ * distance of start hint and process start. `owners` tells which runtimes of before, ended ones, a session id is known
+ * by; of the active ones the candidates tell.
  */
 export function bind(
   hints: BindingHints,
   candidates: readonly BindingCandidate[],
   bindWindow: Micros,
+  owners: (agentSessionId: string) => readonly string[] = () => [],
 ): Binding {
-  const fitting = candidates.filter((candidate) => fits(hints, candidate, bindWindow));
+  const fitting = candidates.filter(
+    (candidate) => fits(hints, candidate, bindWindow) && !isAnothers(hints, candidate, candidates, owners),
+  );
   if (fitting.length > 1) {
     // A working directory alone never tells two agents apart; an ancestor does, and a session id that one is known by.
     const [proven, ...others] = fitting.filter((candidate) => isProven(hints, candidate));
@@ -82,10 +88,27 @@ function fits(hints: BindingHints, candidate: BindingCandidate, bindWindow: Micr
   if (hints.agentSessionId !== undefined && candidate.agentSessionId !== undefined) {
     return hints.agentSessionId === candidate.agentSessionId;
   }
-  if (hints.pane === undefined) {
-    return hints.cwd !== undefined && hints.cwd === candidate.cwd;
-  }
-  return true;
+  const age = hints.eventTime === undefined ? undefined : hints.eventTime - candidate.startedAt;
+  if (age !== undefined && age < -bindWindow) return false;
+  if (hints.pane === undefined) return hints.cwd !== undefined && hints.cwd === candidate.cwd;
+  // Only an orphan cannot name an ancestor: soon after an agent's start it is one of the agent before.
+  return hints.startHint !== undefined || age === undefined || age >= bindWindow;
+}
+
+/** Whether nothing but pane or directory speaks for this runtime, and the session is known to be another's. */
+function isAnothers(
+  hints: BindingHints,
+  candidate: BindingCandidate,
+  candidates: readonly BindingCandidate[],
+  owners: (agentSessionId: string) => readonly string[],
+): boolean {
+  const { agentSessionId } = hints;
+  if (agentSessionId === undefined || candidate.agentSessionId === agentSessionId) return false;
+  if (hints.runtimeId !== undefined || isProven(hints, candidate)) return false;
+  const active = candidates.some(
+    (other) => other.agentType === candidate.agentType && other.agentSessionId === agentSessionId,
+  );
+  return active || owners(agentSessionId).some((runtimeId) => runtimeId !== candidate.runtimeId);
 }
 
 function fitsPane(pane: NonNullable<BindingHints["pane"]>, candidate: BindingCandidate): boolean {

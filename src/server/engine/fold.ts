@@ -1,5 +1,5 @@
 import { type BoundEvent, DAEMON_TRANSITIONS } from "./event.js";
-import { advanceMarks, extendsOrder, inOrder, type OrderKey, orderKey, type SequenceMarks } from "./order.js";
+import { advanceMarks, inOrder, type OrderKey, orderKey, type SequenceMarks } from "./order.js";
 import { type Judged, resolve } from "./resolve.js";
 import type { Candidate, Micros, Status } from "./state.js";
 
@@ -58,17 +58,12 @@ export function emptyFold<M>(reducer: Reducer<M>, startedAt: Micros): Fold<M> {
   return { memory: reducer.initial, marks: {}, count: 0, status: emptyFoldStatus(startedAt) };
 }
 
-/** Folds one event that extends the order (see `extendsOrder`); any other must go through `refold`. */
+/** Folds one event that extends the order (see `extendsOrder`); see `Timeline` for any other. */
 export function foldEvent<M>(fold: Fold<M>, event: BoundEvent, reducer: Reducer<M>): Fold<M> {
   const key = orderKey(event, fold.marks);
   const next = apply(fold, event, key.time, reducer);
   const stepped = { ...next, marks: advanceMarks(fold.marks, event, key), last: key, count: fold.count + 1 };
   return event.transition === undefined ? stepped : settle(stepped, key.time, reducer);
-}
-
-/** Whether `event` may be folded on top of `fold` as it is. */
-export function canExtend<M>(fold: Fold<M>, event: BoundEvent): boolean {
-  return extendsOrder(event, fold.last, fold.marks);
 }
 
 /** Folds a set of events, given in any order, on top of `start`. */

@@ -98,13 +98,3 @@ export function advanceMarks(marks: SequenceMarks, event: BoundEvent, key: Order
   if (event.sourceSeq === undefined) return marks;
   return { ...marks, [channelKey(event)]: { seq: event.sourceSeq, time: key.time } };
 }
-
-/**
- * Whether `event` can be folded on top of everything up to `last` without disturbing the order: its key lies
- * behind the last one, and on a sequenced channel its sequence is the highest so far.
- */
-export function extendsOrder(event: BoundEvent, last: OrderKey | undefined, marks: SequenceMarks): boolean {
-  const mark = marks[channelKey(event)];
-  if (event.sourceSeq !== undefined && mark !== undefined && event.sourceSeq <= mark.seq) return false;
-  return last === undefined || compareOrder(last, orderKey(event, marks)) < 0;
-}

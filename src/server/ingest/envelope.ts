@@ -6,7 +6,7 @@ import { defaultDedupeKey } from "../engine/dedupe.js";
 import type { Micros, Source } from "../engine/state.js";
 import { parsePayload } from "../payload.js";
 import type { PreparedEvent } from "./prepared-event.js";
-import { cleanLine, looksSecret, opaqueId, redact } from "./redact.js";
+import { cleanLine, looksSecret, opaqueId, redact, redactText } from "./redact.js";
 
 /** What the listener knows of where an event comes from. */
 export interface Intake {
@@ -112,10 +112,10 @@ export function prepare(envelope: EventEnvelope, intake: Intake): Prepared {
     spooled: intake.spooledAt !== undefined,
     spooledAt: intake.spooledAt,
     hints,
-    tmuxSocket: path("tmux.socket_path", envelope.tmux?.socketPath ?? ""),
+    tmuxSocket: redactText(path("tmux.socket_path", envelope.tmux?.socketPath ?? "")),
     transition: normalized.transition === undefined ? undefined : redact(normalized.transition),
     agentSessionId: hints.agentSessionId,
-    actionId: envelope.actionId === "" ? undefined : word("action_id", envelope.actionId, 64, true),
+    actionId: opaqueId(word("action_id", envelope.actionId, 64, false), 64) || undefined,
   };
   return { kind: "event", event };
 }
@@ -171,5 +171,6 @@ function bindingHints(
       envelope.startHintUnixNs === undefined
         ? undefined
         : micros("start_hint_unix_ns", envelope.startHintUnixNs),
+    eventTime: micros("event_time_unix_ns", envelope.eventTimeUnixNs),
   };
 }

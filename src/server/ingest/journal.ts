@@ -1,21 +1,16 @@
 import type { AnyAdapter } from "../adapters/contract.js";
-import { type Binding, type BindingCandidate, bind } from "../engine/bind.js";
-import { canExtend } from "../engine/fold.js";
-import { effectiveTime } from "../engine/order.js";
+import { channelKey, compareOrder, effectiveTime, type OrderKey, orderKey } from "../engine/order.js";
 import type { Micros } from "../engine/state.js";
+import { extend } from "../engine/timeline.js";
 import type { EventRecord } from "../store/event-store.js";
 import type { Ending, RuntimeRecord } from "../store/runtime-store.js";
 import type { Store } from "../store/store.js";
+import { Binder } from "./binder.js";
 import { Counters } from "./counters.js";
-import {
-  foldIn,
-  foldStored,
-  freshRuntime,
-  type LiveRuntime,
-  nextState,
-  reducerName,
-} from "./live-runtime.js";
+import { type DropReason, Inbox } from "./inbox.js";
+import { foldStored, freshRuntime, type LiveRuntime, nextState, reducerName } from "./live-runtime.js";
 import type { PreparedEvent } from "./prepared-event.js";
+import { rebase } from "./rebase.js";
 
 export interface JournalSettings {
   readonly skewBudgetMicros: Micros;
@@ -30,7 +25,7 @@ export type Outcome =
   | { readonly kind: "accepted"; readonly runtimeId: string }
   | { readonly kind: "duplicate" }
   | { readonly kind: "pending" }
-  | { readonly kind: "dropped"; readonly reason: string };
+  | { readonly kind: "dropped"; readonly reason: DropReason };
 
 /** What one commit changed; told to listeners after it is on disk. */
 export interface Commit {
@@ -48,14 +43,23 @@ export interface RuntimeFacts {
   readonly cwd: string;
 }
 
+interface Unfolded {
+  readonly events: EventRecord[];
+  newest: OrderKey | undefined;
+}
+
 /**
  * The one place where runtimes open and end, events are bound, ordered and folded, and states are written. Every
  * change is one transaction; what it changed in memory and what listeners hear comes after the commit.
  */
 export class Journal {
   readonly counters = new Counters();
+  readonly #binder: Binder;
+  readonly #inbox: Inbox;
   #runtimes = new Map<string, LiveRuntime>();
   #staged: Map<string, LiveRuntime> | undefined;
+  /** Stored in this transaction and not yet folded, by runtime: a commit is folded once, at its end. */
+  #unfolded = new Map<string, Unfolded>();
   #ended: RuntimeRecord[] = [];
   #events: EventRecord[] = [];
   readonly #listeners = new Set<(commit: Commit) => void>();
@@ -66,14 +70,12 @@ export class Journal {
     private readonly settings: JournalSettings,
     /** Whether a target has shown its complete topology in this daemon life; the bind TTL waits for it. */
     private readonly targetSeen: (targetId: string) => boolean,
-    /**
-     * Targets of this host whose tmux server has that socket, as far as they have answered; all of them for ''. Asked
-     * at every attempt to bind: a spool is read before the targets are.
-     */
+    /** See `Binder`. */
     private readonly targetsOf: (tmuxSocket: string) => readonly string[],
-    /** All targets of this host. */
-    private readonly localTargets: () => readonly string[],
-  ) {}
+  ) {
+    this.#inbox = new Inbox(store);
+    this.#binder = new Binder(() => this.runtimes(), targetsOf, settings.bindWindowMicros);
+  }
 
   /** Folds the active runtimes of an earlier daemon life. Call once, before anything else. */
   load(now: Micros): void {
@@ -85,12 +87,13 @@ export class Journal {
           continue;
         }
         const fresh = freshRuntime(record, adapter, now);
-        const fold = foldStored(this.store, record, adapter);
+        const timeline = foldStored(this.store, record, adapter);
         const before = this.store.states.find(record.runtimeId) ?? fresh.state;
-        const state = nextState(before, fold, now);
+        const state = nextState(before, timeline.fold, now);
         this.store.states.write(state);
         const lastSign = Math.max(this.store.events.lastSign(record.runtimeId) ?? 0, fresh.lastSign);
-        this.#stage({ ...fresh, fold, state, lastSign });
+        const base = this.store.checkpoints.base(record.runtimeId, reducerName(adapter));
+        this.#stage({ ...fresh, ...timeline, base, state, lastSign });
       }
     });
   }
@@ -114,15 +117,21 @@ export class Journal {
   transaction<T>(work: () => T): T {
     if (this.#staged !== undefined) throw new Error("journal transactions do not nest");
     this.#staged = new Map(this.#runtimes);
+    this.#unfolded = new Map();
     this.#ended = [];
     this.#events = [];
     const counted = this.counters.mark();
     let result: T;
     try {
-      result = this.store.transaction(work);
+      result = this.store.transaction(() => {
+        const done = work();
+        for (const runtimeId of this.#unfolded.keys()) this.#fold(runtimeId);
+        return done;
+      });
     } catch (error) {
       this.counters.rollback(counted);
       this.#staged = undefined;
+      this.#binder.forget();
       throw error;
     }
     const before = this.#runtimes;
@@ -148,11 +157,14 @@ export class Journal {
   }
 
   end(runtimeId: string, ending: Ending): void {
+    this.#fold(runtimeId);
     this.store.runtimes.end(runtimeId, ending);
+    this.store.checkpoints.dropAll(runtimeId);
     const staged = this.#stagedMap();
     const runtime = staged.get(runtimeId);
     if (runtime === undefined) return;
     staged.delete(runtimeId);
+    this.#binder.forget();
     this.#ended.push({
       ...runtime.record,
       endedAt: ending.at,
@@ -185,32 +197,41 @@ export class Journal {
 
   /** Tries the inbox again: binds what now fits, drops what has waited too long. Returns how many wait on. */
   retryInbox(now: Micros): number {
-    const pending = this.store.inbox.pending();
     let waiting = 0;
-    for (const entry of pending) {
-      // Written by #await below; the column has no other writer.
-      const event = JSON.parse(entry.event) as PreparedEvent;
-      const binding = this.#bind(event);
+    for (const { event, ingestedAt } of this.#inbox.waiting()) {
+      const binding = this.#binder.bind(event);
       if (binding.kind === "bound") {
-        this.store.inbox.settle(entry.eventId, "bound");
-        const outcome = this.#apply(binding.runtimeId, event, entry.ingestedAt);
-        this.counters.count(event, outcome.kind, entry.ingestedAt);
-      } else if (this.#ripe(event, entry.ingestedAt, now)) {
-        const reason = binding.kind === "ambiguous" ? "bind_ambiguous" : "bind_ttl_expired";
-        this.store.inbox.settle(entry.eventId, "dropped_unbound", reason);
+        this.#inbox.bound(event);
+        const outcome = this.#apply(binding.runtimeId, event, ingestedAt);
+        this.counters.count(event, outcome.kind, ingestedAt);
+      } else if (this.#ripe(event, ingestedAt, now)) {
+        this.#inbox.dropWaiting(event, binding.kind === "ambiguous" ? "bind_ambiguous" : "bind_ttl_expired");
         this.counters.count(event, "dropped", now);
       } else waiting += 1;
     }
     return waiting;
   }
 
+  /**
+   * Takes away a living runtime's oldest events that are older than `cutoff`, at most about `limit`, inside a
+   * transaction. Its state stays. Returns how many went.
+   */
+  forget(runtimeId: string, cutoff: Micros, limit: number): number {
+    const runtime = this.#stagedMap().get(runtimeId);
+    if (runtime === undefined) return 0;
+    const rebased = rebase(this.store, runtime, this.#adapter(runtime.record.agentType), cutoff, limit);
+    if (rebased === undefined) return 0;
+    this.#stage({ ...runtime, base: rebased.base });
+    return rebased.removed;
+  }
+
   /** Whether anything waits in the inbox. */
   hasPending(): boolean {
-    return this.store.inbox.pending().length > 0;
+    return this.store.inbox.hasPending();
   }
 
   #ripe(event: PreparedEvent, ingestedAt: Micros, now: Micros): boolean {
-    const possible = event.hints.targetIds ?? this.localTargets();
+    const possible = event.hints.targetIds ?? this.targetsOf("");
     if (!possible.every((target) => this.targetSeen(target))) return false;
     return now - ingestedAt > this.settings.bindTtlMs * 1_000;
   }
@@ -219,95 +240,72 @@ export class Journal {
     if (this.store.events.isKnown(event.eventId) || this.store.inbox.isKnown(event.eventId)) {
       return { kind: "duplicate" };
     }
-    const binding = this.#bind(event);
+    const binding = this.#binder.bind(event);
     if (binding.kind === "bound") return this.#apply(binding.runtimeId, event, ingestedAt);
     if (binding.kind === "ambiguous") return this.#drop(event, ingestedAt, "bind_ambiguous");
     const { runtimeId } = event.hints;
     if (runtimeId !== undefined && this.store.runtimes.find(runtimeId) !== undefined) {
       return this.#drop(event, ingestedAt, "bind_no_candidate");
     }
-    return this.#await(event, ingestedAt);
+    return this.#inbox.wait(event, ingestedAt) ? { kind: "pending" } : { kind: "duplicate" };
   }
 
-  #bind(event: PreparedEvent): Binding {
-    const { hints, tmuxSocket = "" } = event;
-    const targetIds = hints.targetIds ?? this.targetsOf(tmuxSocket);
-    const candidates = this.#candidates(event.agentType);
-    return bind({ ...hints, targetIds }, candidates, this.settings.bindWindowMicros);
-  }
-
-  #candidates(agentType: string): BindingCandidate[] {
-    const candidates: BindingCandidate[] = [];
-    for (const { record, pids } of this.runtimes()) {
-      if (record.agentType !== agentType) continue;
-      candidates.push({
-        runtimeId: record.runtimeId,
-        targetId: record.targetId,
-        paneId: record.paneId,
-        serverPid: Number(record.bootId.split(":")[0]),
-        agentType,
-        agentSessionId: record.agentSessionId || undefined,
-        cwd: record.cwd || undefined,
-        pids: pids.length === 0 ? [record.agentPid] : pids,
-        startedAt: Number(record.startedAtNs / 1_000n),
-      });
-    }
-    return candidates;
-  }
-
-  #inboxEntry(event: PreparedEvent, ingestedAt: Micros) {
-    return {
-      eventId: event.eventId,
-      // Known only of what the daemon itself read; '' stands for a target that binding will tell.
-      targetId: event.hints.targetIds?.[0] ?? "",
-      paneId: event.hints.pane?.paneId ?? "",
-      source: event.source,
-      channel: event.channel,
-      dedupeKey: event.dedupeKey,
-      event: JSON.stringify(event),
-      ingestedAt,
-    };
-  }
-
-  #await(event: PreparedEvent, ingestedAt: Micros): Outcome {
-    const kept = this.store.inbox.insert(this.#inboxEntry(event, ingestedAt), "pending_bind");
-    return kept ? { kind: "pending" } : { kind: "duplicate" };
-  }
-
-  #drop(event: PreparedEvent, ingestedAt: Micros, reason: string): Outcome {
-    const kept = this.store.inbox.insert(this.#inboxEntry(event, ingestedAt), "dropped_unbound", reason);
+  #drop(event: PreparedEvent, ingestedAt: Micros, reason: DropReason): Outcome {
+    const kept = this.#inbox.drop(event, ingestedAt, reason);
     return kept ? { kind: "dropped", reason } : { kind: "duplicate" };
   }
 
   #apply(runtimeId: string, event: PreparedEvent, ingestedAt: Micros): Outcome {
     const runtime = this.#stagedMap().get(runtimeId);
     if (runtime === undefined) return this.#drop(event, ingestedAt, "bind_no_candidate");
-    const adapter = this.#adapter(runtime.record.agentType);
     const effective = effectiveTime({ ...event, ingestedAt }, this.settings.skewBudgetMicros);
-    const late = effective < ingestedAt - this.settings.eventsKeptMs * 1_000;
-    const record: EventRecord = { ...event, runtimeId, ingestedAt, effectiveTime: effective, late };
-    const inOrder = canExtend(runtime.fold, record);
+    const old = effective < ingestedAt - this.settings.eventsKeptMs * 1_000;
+    const bound: EventRecord = { ...event, runtimeId, ingestedAt, effectiveTime: effective, late: old };
+    const late = old || !isBehindBase(runtime, bound);
+    const record = late === old ? bound : { ...bound, late };
     if (!this.store.events.insert(record)) return { kind: "duplicate" };
     this.#events.push(record);
-    if (!late) this.#fold(runtime, record, adapter, inOrder);
+    if (!late) this.#take(runtime, record, event.agentSessionId);
     return { kind: "accepted", runtimeId };
   }
 
-  #fold(runtime: LiveRuntime, event: EventRecord, adapter: AnyAdapter, inOrder: boolean): void {
-    const fold = foldIn(this.store, runtime, event, adapter, inOrder);
-    const state = nextState(runtime.state, fold, event.ingestedAt);
-    this.store.states.write(state);
-    if (fold.count % this.settings.checkpointEvery === 0) {
-      this.store.checkpoints.write(runtime.record.runtimeId, reducerName(adapter), fold);
-    }
+  /** Notes an event that is stored: it is folded with the others of its commit. */
+  #take(runtime: LiveRuntime, event: EventRecord, agentSessionId: string | undefined): void {
+    const { fold, record } = runtime;
+    const unfolded = this.#unfolded.get(record.runtimeId) ?? { events: [], newest: fold.last };
+    const key = orderKey(event, fold.marks);
+    const isNewest = unfolded.newest === undefined || compareOrder(unfolded.newest, key) < 0;
+    unfolded.events.push(event);
+    if (isNewest) unfolded.newest = key;
+    this.#unfolded.set(record.runtimeId, unfolded);
     // A late event tells of a session that may be over.
-    const record =
-      inOrder || runtime.record.agentSessionId === "" ? this.#named(runtime.record, event) : runtime.record;
-    this.#stage({ ...runtime, record, fold, state, lastSign: lastSign(runtime, event) });
+    const named = isNewest || record.agentSessionId === "" ? this.#named(record, agentSessionId) : record;
+    this.#stage({ ...runtime, record: named, lastSign: lastSign(runtime, event) });
   }
 
-  #named(record: RuntimeRecord, event: EventRecord & { agentSessionId?: string | undefined }): RuntimeRecord {
-    const { agentSessionId } = event;
+  #fold(runtimeId: string): void {
+    const events = this.#unfolded.get(runtimeId)?.events;
+    const runtime = this.#stagedMap().get(runtimeId);
+    if (events === undefined || runtime === undefined) return;
+    this.#unfolded.delete(runtimeId);
+    const adapter = this.#adapter(runtime.record.agentType);
+    const extended = extend(runtime, events, adapter.reducer);
+    const from =
+      extended === undefined
+        ? Math.min(...events.map(({ effectiveTime: at }) => at))
+        : extended.disturbedFrom;
+    if (from !== undefined) this.store.checkpoints.dropFrom(runtimeId, from);
+    const { fold, tail } = extended?.timeline ?? foldStored(this.store, runtime.record, adapter, from);
+    const state = nextState(runtime.state, fold, Math.max(...events.map(({ ingestedAt }) => ingestedAt)));
+    this.store.states.write(state);
+    const { checkpointEvery } = this.settings;
+    if (Math.floor(fold.count / checkpointEvery) > Math.floor(runtime.fold.count / checkpointEvery)) {
+      this.store.checkpoints.write(runtimeId, reducerName(adapter), fold);
+    }
+    this.#stage({ ...runtime, fold, tail, state });
+  }
+
+  #named(record: RuntimeRecord, agentSessionId: string | undefined): RuntimeRecord {
     if (agentSessionId === undefined || agentSessionId === record.agentSessionId) return record;
     this.store.runtimes.setAgentSession(record.runtimeId, agentSessionId);
     return { ...record, agentSessionId };
@@ -325,8 +323,18 @@ export class Journal {
   }
 
   #stage(runtime: LiveRuntime): void {
-    this.#stagedMap().set(runtime.record.runtimeId, runtime);
+    const staged = this.#stagedMap();
+    const before = staged.get(runtime.record.runtimeId);
+    if (before?.record !== runtime.record || before.pids !== runtime.pids) this.#binder.forget();
+    staged.set(runtime.record.runtimeId, runtime);
   }
+}
+
+/** On a sequenced channel the sequence decides: the time of an event depends on what else is there. */
+function isBehindBase({ base }: LiveRuntime, event: EventRecord): boolean {
+  if (base?.last === undefined) return true;
+  if (event.sourceSeq === undefined) return compareOrder(base.last, orderKey(event, base.marks)) < 0;
+  return event.sourceSeq > (base.marks[channelKey(event)]?.seq ?? -1);
 }
 
 function lastSign(runtime: LiveRuntime, event: EventRecord): Micros {

@@ -1,18 +1,19 @@
 import type { AnyAdapter } from "../adapters/contract.js";
 import type { Fold, Json } from "../engine/fold.js";
-import { emptyFold, foldEvent, refold } from "../engine/fold.js";
+import { emptyFold } from "../engine/fold.js";
 import { promptId } from "../engine/identity.js";
-import { compareOrder } from "../engine/order.js";
+import { compareOrder, inOrder } from "../engine/order.js";
 import type { Micros, Status } from "../engine/state.js";
-import type { EventRecord } from "../store/event-store.js";
+import { type Timeline, timelineFrom } from "../engine/timeline.js";
 import type { RuntimeRecord } from "../store/runtime-store.js";
 import type { StateRecord } from "../store/state-store.js";
 import type { Store } from "../store/store.js";
 
 /** An active runtime as the daemon holds it: its row, its fold, its state. */
-export interface LiveRuntime {
+export interface LiveRuntime extends Timeline<Json> {
   readonly record: RuntimeRecord;
-  readonly fold: Fold<Json>;
+  /** The fold of the events that retention took away: what belongs before it comes too late. */
+  readonly base?: Pick<Fold<Json>, "last" | "marks"> | undefined;
   readonly state: StateRecord;
   /** Effective time of the newest sign of life. */
   readonly lastSign: Micros;
@@ -20,7 +21,8 @@ export interface LiveRuntime {
   readonly pids: readonly number[];
 }
 
-function startMicros(record: RuntimeRecord): Micros {
+/** When a runtime's process started. */
+export function startMicros(record: RuntimeRecord): Micros {
   return Number(record.startedAtNs / 1_000n);
 }
 
@@ -35,6 +37,7 @@ export function freshRuntime(record: RuntimeRecord, adapter: AnyAdapter, now: Mi
   return {
     record,
     fold,
+    tail: [],
     state: {
       runtimeId: record.runtimeId,
       status: fold.status,
@@ -47,45 +50,38 @@ export function freshRuntime(record: RuntimeRecord, adapter: AnyAdapter, now: Mi
   };
 }
 
-/** Folds a runtime's stored events anew, from the nearest checkpoint before `from` or from its first event. */
+/**
+ * Folds a runtime's stored events anew: from the nearest checkpoint before `from`, else from the base that retention
+ * left, else from its first event.
+ */
 export function foldStored(
   store: Store,
   record: RuntimeRecord,
   adapter: AnyAdapter,
   from: Micros = Number.MAX_SAFE_INTEGER,
-): Fold<Json> {
-  const checkpoint = store.checkpoints.before(record.runtimeId, reducerName(adapter), from);
-  const last = checkpoint?.fold.last;
+): Timeline<Json> {
+  const name = reducerName(adapter);
   // A sequenced channel's late event may reorder what lies before a checkpoint, and its events may lie behind one
-  // whatever their own time says: such a runtime folds from the first event.
-  if (checkpoint === undefined || last === undefined || store.events.isSequenced(record.runtimeId)) {
-    const start = emptyFold(adapter.reducer, startMicros(record));
-    return refold(start, store.events.foldable(record.runtimeId), adapter.reducer);
+  // whatever their own time says: nothing but a base, before which nothing is folded in, is good for those.
+  const sequenced = store.events.isSequenced(record.runtimeId);
+  const checkpoint = sequenced ? undefined : store.checkpoints.before(record.runtimeId, name, from);
+  const start = checkpoint ?? store.checkpoints.base(record.runtimeId, name);
+  const last = start?.last;
+  if (start === undefined || last === undefined) {
+    const empty = emptyFold(adapter.reducer, startMicros(record));
+    return timelineFrom(empty, store.events.foldable(record.runtimeId), adapter.reducer);
   }
-  const events = store.events.foldable(record.runtimeId, checkpoint.at).filter(
-    (event) =>
-      compareOrder(last, {
-        time: event.effectiveTime,
-        source: event.source,
-        channel: event.channel,
-        seq: 0,
-        eventId: event.eventId,
-      }) < 0,
+  const events = sequenced
+    ? store.events.foldable(record.runtimeId)
+    : store.events.foldable(record.runtimeId, last.time);
+  const behind = inOrder(events, start.marks).filter(
+    ({ event, key }) => event.sourceSeq !== undefined || compareOrder(last, key) < 0,
   );
-  return refold(checkpoint.fold, events, adapter.reducer);
-}
-
-/** Folds one more event, which is in the store already, in its place. */
-export function foldIn(
-  store: Store,
-  runtime: LiveRuntime,
-  event: EventRecord,
-  adapter: AnyAdapter,
-  inOrder: boolean,
-): Fold<Json> {
-  if (inOrder) return foldEvent(runtime.fold, event, adapter.reducer);
-  store.checkpoints.dropFrom(runtime.record.runtimeId, event.effectiveTime);
-  return foldStored(store, runtime.record, adapter, event.effectiveTime);
+  return timelineFrom(
+    start,
+    behind.map(({ event }) => event),
+    adapter.reducer,
+  );
 }
 
 function sameValue(a: Status | StateRecord["status"], b: Status): boolean {

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import type { EventEnvelope, IngestResult } from "../../../gen/agtmux/v1/ingest_pb.js";
 import type { Micros } from "../engine/state.js";
+import { failpoint } from "../failpoint.js";
 import type { Logger } from "../log.js";
 import { pruneSpool, readSpool, removeSpooled, type SpoolBounds } from "./spool-reader.js";
 
@@ -57,7 +58,9 @@ export class SpoolFeed {
           continue;
         }
         await this.ingest(file.envelopes, file.mtimeMicros);
+        failpoint("spool.before-remove");
         await removeSpooled(file.path);
+        failpoint("spool.after-remove");
         taken += 1;
       }
       // A file that cannot even be set aside comes again with every reading.

@@ -14,7 +14,8 @@ export interface EventRecord extends BoundEvent {
   readonly actionId?: string | undefined;
 }
 
-interface Row {
+/** An event's columns. */
+export interface EventRow {
   event_id: string;
   runtime_id: string;
   event_type: string;
@@ -33,7 +34,7 @@ interface Row {
   action_id: string | null;
 }
 
-function record(row: Row): EventRecord {
+export function eventRecord(row: EventRow): EventRecord {
   return {
     eventId: row.event_id,
     runtimeId: row.runtime_id,
@@ -65,6 +66,8 @@ export interface EventQuery {
   readonly limit: number;
 }
 
+const SOURCES: readonly Source[] = ["hook", "notify", "wrapper", "native", "poller", "reconciler", "action"];
+
 /** Bound events, in acceptance and in fold order. */
 export class EventStore {
   readonly #db;
@@ -74,6 +77,7 @@ export class EventStore {
   readonly #ofRuntime;
   readonly #cursor;
   readonly #lastSign;
+  readonly #newest;
 
   constructor(db: Database) {
     this.#db = db;
@@ -89,7 +93,7 @@ export class EventStore {
     this.#known = db.prepare<[string], { runtime_id: string }>(
       "SELECT runtime_id FROM events WHERE event_id = ?",
     );
-    this.#ofRuntime = db.prepare<[string, number], Row>(
+    this.#ofRuntime = db.prepare<[string, number], EventRow>(
       "SELECT * FROM events WHERE runtime_id = ? AND effective_time >= ? AND late = 0 ORDER BY effective_time",
     );
     this.#cursor = db.prepare(
@@ -100,9 +104,13 @@ export class EventStore {
          last_time = max(last_time, excluded.last_time), last_event_id = excluded.last_event_id,
          applied = applied + 1, unknown = unknown + excluded.unknown`,
     );
-    this.#lastSign = db.prepare<[string], { at: number | null }>(
-      `SELECT max(effective_time) AS at FROM events
-       WHERE runtime_id = ? AND transition IS NOT NULL AND source NOT IN ('reconciler', 'action')`,
+    this.#lastSign = db.prepare<[string], { at: number }>(
+      `SELECT effective_time AS at FROM events
+       WHERE runtime_id = ? AND transition IS NOT NULL AND source NOT IN ('reconciler', 'action')
+       ORDER BY effective_time DESC LIMIT 1`,
+    );
+    this.#newest = db.prepare<[], { at: number }>(
+      "SELECT ingested_at AS at FROM events ORDER BY ingested_at DESC LIMIT 1",
     );
   }
 
@@ -154,34 +162,55 @@ export class EventStore {
 
   /** Events of a runtime that its fold reads, from an effective time on. */
   foldable(runtimeId: string, from: Micros = Number.MIN_SAFE_INTEGER): EventRecord[] {
-    return this.#ofRuntime.all(runtimeId, from).map(record);
+    return this.#ofRuntime.all(runtimeId, from).map(eventRecord);
   }
 
   /** Effective time of the newest sign of life; undefined if there was none. */
   lastSign(runtimeId: string): Micros | undefined {
-    return this.#lastSign.get(runtimeId)?.at ?? undefined;
+    return this.#lastSign.get(runtimeId)?.at;
+  }
+
+  /** When the newest event was accepted; undefined if there is none. */
+  newestIngestion(): Micros | undefined {
+    return this.#newest.get()?.at;
   }
 
   /** Newest first. */
   list(query: EventQuery): EventRecord[] {
-    const where: string[] = [];
+    const conditions: string[] = [];
     const values: (string | number)[] = [];
     const add = (sql: string, ...bound: (string | number)[]): void => {
-      where.push(sql);
+      conditions.push(sql);
       values.push(...bound);
     };
-    if (query.runtimeId !== undefined) add("runtime_id = ?", query.runtimeId);
     if (query.actionId !== undefined) add("action_id = ?", query.actionId);
     if (query.since !== undefined) add("ingested_at >= ?", query.since);
     if (query.until !== undefined) add("ingested_at <= ?", query.until);
     if (query.before !== undefined) {
-      add("(ingested_at, event_id) < (?, ?)", query.before.ingestedAt, query.before.eventId);
+      add("ingested_at <= ? AND (ingested_at, event_id) < (?, ?)", query.before.ingestedAt);
+      values.push(query.before.ingestedAt, query.before.eventId);
     }
-    const clause = where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`;
-    const sql = `SELECT * FROM events ${clause} ORDER BY ingested_at DESC, event_id DESC LIMIT ?`;
+    const order = "ORDER BY ingested_at DESC, event_id DESC LIMIT ?";
+    const where = (more: readonly string[]): string => {
+      const all = [...conditions, ...more];
+      return all.length === 0 ? "" : `WHERE ${all.join(" AND ")}`;
+    };
+    if (query.runtimeId === undefined) {
+      const sql = `SELECT * FROM events ${where([])} ${order}`;
+      return this.#rows(sql, [...values, query.limit]);
+    }
+    // The index of a runtime's events begins with the source: the newest of each are merged, none are sorted.
+    const { runtimeId, limit } = query;
+    const one = `SELECT * FROM (SELECT * FROM events ${where(["runtime_id = ?", "source = ?"])} ${order})`;
+    const sql = `${SOURCES.map(() => one).join(" UNION ALL ")} ${order}`;
+    const bound = SOURCES.flatMap((source) => [...values, runtimeId, source, limit]);
+    return this.#rows(sql, [...bound, limit]);
+  }
+
+  #rows(sql: string, values: readonly (string | number)[]): EventRecord[] {
     return this.#db
-      .prepare<(string | number)[], Row>(sql)
-      .all(...values, query.limit)
-      .map(record);
+      .prepare<(string | number)[], EventRow>(sql)
+      .all(...values)
+      .map(eventRecord);
   }
 }

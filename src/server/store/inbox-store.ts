@@ -29,6 +29,7 @@ interface Row {
 export class InboxStore {
   readonly #insert;
   readonly #pending;
+  readonly #waiting;
   readonly #settle;
   readonly #known;
 
@@ -39,6 +40,9 @@ export class InboxStore {
     );
     this.#pending = db.prepare<[], Row>(
       "SELECT * FROM event_inbox WHERE status = 'pending_bind' ORDER BY ingested_at, event_id",
+    );
+    this.#waiting = db.prepare<[], { one: number }>(
+      "SELECT 1 AS one FROM event_inbox WHERE status = 'pending_bind' LIMIT 1",
     );
     this.#settle = db.prepare("UPDATE event_inbox SET status = ?, reason = ?, event = '' WHERE event_id = ?");
     this.#known = db.prepare<[string], { status: string }>(
@@ -76,6 +80,10 @@ export class InboxStore {
       event: row.event,
       ingestedAt: row.ingested_at,
     }));
+  }
+
+  hasPending(): boolean {
+    return this.#waiting.get() !== undefined;
   }
 
   settle(eventId: string, status: "bound" | "dropped_unbound", reason = ""): void {

@@ -1,5 +1,6 @@
 import type { Database } from "better-sqlite3";
 import { initial } from "./migrations/0001-initial.js";
+import { retention } from "./migrations/0002-retention.js";
 
 export interface Migration {
   /** 1, 2, 3 … without gaps; kept in `PRAGMA user_version`. */
@@ -9,7 +10,7 @@ export interface Migration {
   readonly down: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [initial];
+export const MIGRATIONS: readonly Migration[] = [initial, retention];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

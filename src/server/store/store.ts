@@ -1,8 +1,10 @@
 import type { Database } from "better-sqlite3";
+import { failpoint } from "../failpoint.js";
 import { CheckpointStore } from "./checkpoint-store.js";
 import { openDatabase } from "./database.js";
 import { EventStore } from "./event-store.js";
 import { InboxStore } from "./inbox-store.js";
+import { RetentionStore } from "./retention-store.js";
 import { RuntimeStore } from "./runtime-store.js";
 import { StateStore } from "./state-store.js";
 import { TargetStore } from "./target-store.js";
@@ -15,6 +17,7 @@ export interface Store {
   readonly inbox: InboxStore;
   readonly states: StateStore;
   readonly checkpoints: CheckpointStore;
+  readonly retention: RetentionStore;
   /** Where a corrupt predecessor was put aside, if there was one. */
   readonly replaced?: string | undefined;
   /** Runs `work` in one write transaction: all of it is on disk when this returns, or none. */
@@ -36,7 +39,18 @@ function repositories(db: Database): Omit<Store, "replaced"> {
     inbox: new InboxStore(db),
     states: new StateStore(db),
     checkpoints: new CheckpointStore(db),
-    transaction: (work) => db.transaction(work).immediate(),
+    retention: new RetentionStore(db),
+    transaction: (work) => {
+      const result = db
+        .transaction(() => {
+          const made = work();
+          failpoint("store.before-commit");
+          return made;
+        })
+        .immediate();
+      failpoint("store.after-commit");
+      return result;
+    },
     close: () => {
       db.close();
     },

@@ -1,8 +1,8 @@
-import { toBinary } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { PaneSchema, SessionSchema, WindowSchema } from "../../../gen/agtmux/v1/state_pb.js";
 import type { Micros } from "../engine/state.js";
 import type { TargetReach } from "./reach.js";
-import type { ViewChange } from "./view.js";
+import type { RowChange, ViewChange } from "./view.js";
 
 /** One change of what lists show: panes, and the windows and sessions they imply, under one sequence. */
 export interface LogEntry extends ViewChange {
@@ -15,24 +15,35 @@ export interface LogEntry extends ViewChange {
   readonly bytes: number;
 }
 
-function encodedBytes(change: ViewChange): number {
-  let bytes = 64;
-  for (const { after } of change.panes)
-    bytes += after === undefined ? 64 : toBinary(PaneSchema, after).length;
-  for (const { after } of change.windows)
-    bytes += after === undefined ? 32 : toBinary(WindowSchema, after).length;
-  for (const { after } of change.sessions)
-    bytes += after === undefined ? 32 : toBinary(SessionSchema, after).length;
-  return bytes;
+/**
+ * Entries whose rows are held as they are, for readers that keep up. Older ones are held encoded: a row is some ten times
+ * larger as an object.
+ */
+const OPEN_ENTRIES = 512;
+
+type Encoded = RowChange<Uint8Array>;
+
+interface Sealed {
+  readonly panes: readonly Encoded[];
+  readonly windows: readonly Encoded[];
+  readonly sessions: readonly Encoded[];
 }
+
+type Kept = Pick<LogEntry, "sequence" | "at" | "targets" | "bytes"> & {
+  readonly sealed: Sealed;
+  /** Absent once the entry is no longer among the newest. */
+  open?: ViewChange;
+};
 
 /** The append-only ring of one daemon life. Sequences begin at 1 and have no gaps. */
 export class WatchLog {
-  #entries: LogEntry[] = [];
+  #entries: Kept[] = [];
   /** Index of the oldest entry that still counts; dropped ones before it are let go in bulk. */
   #start = 0;
   #head = 0;
   #bytes = 0;
+  /** Each row is encoded once: what one entry has after is what a later one has before. */
+  readonly #encodings = new WeakMap<object, Uint8Array>();
 
   constructor(
     private readonly maxEntries: number,
@@ -50,10 +61,16 @@ export class WatchLog {
   }
 
   append(change: ViewChange, targets: readonly TargetReach[], at: Micros): LogEntry {
-    const bytes = encodedBytes(change);
+    const sealed: Sealed = {
+      panes: change.panes.map((row) => this.#seal(PaneSchema, row)),
+      windows: change.windows.map((row) => this.#seal(WindowSchema, row)),
+      sessions: change.sessions.map((row) => this.#seal(SessionSchema, row)),
+    };
+    const bytes = size(sealed);
     this.#head += 1;
-    const entry: LogEntry = { ...change, sequence: this.#head, at, targets, bytes };
-    this.#entries.push(entry);
+    const facts = { sequence: this.#head, at, targets, bytes };
+    this.#entries.push({ ...facts, sealed, open: change });
+    delete this.#entries.at(-OPEN_ENTRIES - 1)?.open;
     this.#bytes += bytes;
     while (this.#entries.length - this.#start > this.maxEntries || this.#bytes > this.maxBytes) {
       this.#bytes -= this.#entries[this.#start]?.bytes ?? 0;
@@ -63,11 +80,57 @@ export class WatchLog {
       this.#entries = this.#entries.slice(this.#start);
       this.#start = 0;
     }
-    return entry;
+    return { ...facts, ...change };
   }
 
   /** The entry after `sequence`; undefined if there is none yet. `sequence` must be within reach. */
   after(sequence: number): LogEntry | undefined {
-    return this.#entries[this.#start + (sequence - this.reach)];
+    const kept = this.#entries[this.#start + (sequence - this.reach)];
+    if (kept === undefined) return undefined;
+    const { sealed, open, ...facts } = kept;
+    return open === undefined ? opened(facts, sealed) : { ...facts, ...open };
   }
+
+  #seal<D extends DescMessage>(schema: D, { before, after }: RowChange<MessageShape<D>>): Encoded {
+    return {
+      before: before === undefined ? undefined : this.#encode(schema, before),
+      after: after === undefined ? undefined : this.#encode(schema, after),
+    };
+  }
+
+  #encode<D extends DescMessage>(schema: D, row: MessageShape<D>): Uint8Array {
+    const known = this.#encodings.get(row);
+    if (known !== undefined) return known;
+    const encoded = toBinary(schema, row);
+    this.#encodings.set(row, encoded);
+    return encoded;
+  }
+}
+
+/** What comes after counts; what was before is shared with an earlier entry. */
+function size({ panes, windows, sessions }: Sealed): number {
+  return [...panes, ...windows, ...sessions].reduce((sum, { after }) => sum + (after?.length ?? 64), 64);
+}
+
+/** Decodes only the rows that somebody asks for. */
+function opened(facts: Omit<LogEntry, keyof ViewChange>, sealed: Sealed): LogEntry {
+  return {
+    ...facts,
+    get panes() {
+      return sealed.panes.map((row) => decode(PaneSchema, row));
+    },
+    get windows() {
+      return sealed.windows.map((row) => decode(WindowSchema, row));
+    },
+    get sessions() {
+      return sealed.sessions.map((row) => decode(SessionSchema, row));
+    },
+  };
+}
+
+function decode<D extends DescMessage>(schema: D, { before, after }: Encoded): RowChange<MessageShape<D>> {
+  return {
+    before: before === undefined ? undefined : fromBinary(schema, before),
+    after: after === undefined ? undefined : fromBinary(schema, after),
+  };
 }

@@ -8,6 +8,7 @@ import {
   WatchType,
 } from "../../../gen/agtmux/v1/state_pb.js";
 import type { Micros } from "../engine/state.js";
+import { failpoint } from "../failpoint.js";
 import { formatCursor } from "./cursor.js";
 import type { Matcher } from "./filter.js";
 import type { LogEntry, WatchLog } from "./log.js";
@@ -123,6 +124,7 @@ export class Stream {
     body: MessageInitShape<typeof WatchResponseSchema>,
     generatedAt: Micros = this.now(),
   ): WatchResponse {
+    failpoint("watch.before-send");
     this.#reach = reach(targets, this.matcher.targets);
     this.#told = this.#summary.message();
     return create(WatchResponseSchema, {

@@ -1,4 +1,4 @@
-import { create, equals } from "@bufbuild/protobuf";
+import { equals } from "@bufbuild/protobuf";
 import {
   type Pane,
   PaneSchema,
@@ -7,10 +7,9 @@ import {
   type Window,
   WindowSchema,
 } from "../../../gen/agtmux/v1/state_pb.js";
-import { NO_SERVER, type Topology } from "../tmux/topology.js";
-import type { SessionRow } from "../tmux/topology-row.js";
-import { rollup } from "./rollup.js";
-import { type AgentFacts, paneRow } from "./rows.js";
+import type { Topology } from "../tmux/topology.js";
+import type { LinkRow, SessionRow } from "../tmux/topology-row.js";
+import { type AgentOf, paneKey, TargetRows } from "./target-rows.js";
 
 /** One row before and after; a row that came has no before, one that went no after. */
 export interface RowChange<T> {
@@ -24,82 +23,91 @@ export interface ViewChange {
   readonly sessions: readonly RowChange<Session>[];
 }
 
-/** All rows of one target, by their key. Rows are never changed once made. */
-interface TargetRows {
-  readonly topology: Topology;
-  readonly panes: ReadonlyMap<string, Pane>;
-  readonly windows: ReadonlyMap<string, Window>;
-  readonly sessions: ReadonlyMap<string, Session>;
+/** What is shown of one target, by key. A row object is never changed once made. */
+interface Shown {
+  readonly rows: TargetRows;
+  readonly panes: Map<string, Pane>;
+  readonly windows: Map<string, Window>;
+  readonly sessions: Map<string, Session>;
 }
 
-/** Looks up what runs in a pane. */
-export type AgentOf = (target: string, paneId: string) => AgentFacts | undefined;
+const NOTHING: ViewChange = { panes: [], windows: [], sessions: [] };
 
-/** A row's identity as one word; what has another identity is another row. */
-function paneKey(pane: Pane): string {
-  const id = pane.identity;
-  return `${id?.sessionName}\u0000${id?.windowId}\u0000${id?.paneId}`;
-}
+const samePane = (a: Pane, b: Pane): boolean => equals(PaneSchema, a, b);
+const sameWindow = (a: Window, b: Window): boolean => equals(WindowSchema, a, b);
+const sameSession = (a: Session, b: Session): boolean => equals(SessionSchema, a, b);
 
-function buildRows(target: string, topology: Topology, agentOf: AgentOf): TargetRows {
-  const byPaneId = new Map<string, Pane>();
-  for (const row of topology.panes) {
-    byPaneId.set(row.paneId, paneRow(target, topology.bootId ?? "", row, agentOf(target, row.paneId)));
-  }
-  const windows = new Map<string, Window>();
-  const windowPanes = new Map<
-    string,
-    { name: string; index: number; session: string; id: string; panes: Pane[] }
-  >();
-  const sessionPanes = new Map<string, Map<string, Pane>>();
-  for (const link of topology.rows) {
-    const pane = byPaneId.get(link.paneId);
-    if (pane === undefined) continue;
-    const key = `${link.sessionName}\u0000${link.windowId}`;
-    const window = windowPanes.get(key) ?? {
-      name: link.windowName,
-      index: link.windowIndex,
-      session: link.sessionName,
-      id: link.windowId,
-      panes: [],
+/** What every list shows now: the rows of all targets. */
+export class View {
+  readonly #targets = new Map<string, Shown>();
+
+  constructor(private readonly agentOf: AgentOf) {}
+
+  /** Takes a new reading of a target's tmux. Returns what differs. */
+  refresh(target: string, topology: Topology): ViewChange {
+    const known = this.#targets.get(target);
+    // Most readings show what the last one showed; what agents do comes by `update`.
+    if (known !== undefined && sameTopology(known.rows.topology, topology)) return NOTHING;
+    const rows = new TargetRows(target, topology, this.agentOf);
+    const shown: Shown = { rows, panes: rows.panes(), windows: rows.windows(), sessions: rows.sessions() };
+    this.#targets.set(target, shown);
+    return {
+      panes: diff(known?.panes, shown.panes, samePane),
+      windows: diff(known?.windows, shown.windows, sameWindow),
+      sessions: diff(known?.sessions, shown.sessions, sameSession),
     };
-    if (!window.panes.includes(pane)) window.panes.push(pane);
-    windowPanes.set(key, window);
-    const panes = sessionPanes.get(link.sessionId) ?? new Map<string, Pane>();
-    panes.set(link.paneId, pane);
-    sessionPanes.set(link.sessionId, panes);
   }
-  for (const [key, window] of windowPanes) {
-    const identity = { target, sessionName: window.session, windowId: window.id };
-    const { name, index } = window;
-    windows.set(
-      key,
-      create(WindowSchema, { identity, windowName: name, windowIndex: index, rollup: rollup(window.panes) }),
-    );
+
+  /** Makes the rows of some panes anew, with the windows and sessions in which they count. Returns what differs. */
+  update(target: string, paneIds: Iterable<string>): ViewChange {
+    const shown = this.#targets.get(target);
+    if (shown === undefined) return NOTHING;
+    const { rows } = shown;
+    const panes = new Map<string, Pane>();
+    const changed: string[] = [];
+    for (const paneId of paneIds) {
+      const pane = rows.paneNow(paneId);
+      if (pane === undefined) continue;
+      const before = shown.panes.get(paneKey(pane));
+      if (before !== undefined && samePane(before, pane)) continue;
+      rows.replace(paneId, pane);
+      panes.set(paneKey(pane), pane);
+      changed.push(paneId);
+    }
+    const windows = new Map(changed.flatMap((paneId) => [...rows.windowsOf(paneId)]));
+    const sessions = new Map(changed.flatMap((paneId) => [...rows.sessionsOf(paneId)]));
+    return {
+      panes: put(shown.panes, panes, samePane),
+      windows: put(shown.windows, windows, sameWindow),
+      sessions: put(shown.sessions, sessions, sameSession),
+    };
   }
-  const sessions = new Map<string, Session>();
-  for (const session of topology.sessions) {
-    sessions.set(
-      session.sessionName,
-      sessionRow(target, session, [...(sessionPanes.get(session.sessionId)?.values() ?? [])]),
-    );
+
+  /** Takes a target's rows away. */
+  remove(target: string): ViewChange {
+    const known = this.#targets.get(target);
+    this.#targets.delete(target);
+    const gone = <T>(rows: ReadonlyMap<string, T> | undefined): RowChange<T>[] =>
+      [...(rows?.values() ?? [])].map((before) => ({ before }));
+    return { panes: gone(known?.panes), windows: gone(known?.windows), sessions: gone(known?.sessions) };
   }
-  const panes = new Map([...byPaneId.values()].map((pane) => [paneKey(pane), pane]));
-  return { topology, panes, windows, sessions };
+
+  panes(): Pane[] {
+    return [...this.#targets.values()].flatMap(({ panes }) => [...panes.values()]);
+  }
+
+  windows(): Window[] {
+    return [...this.#targets.values()].flatMap(({ windows }) => [...windows.values()]);
+  }
+
+  sessions(): Session[] {
+    return [...this.#targets.values()].flatMap(({ sessions }) => [...sessions.values()]);
+  }
 }
 
-function sessionRow(target: string, session: SessionRow, panes: Pane[]): Session {
-  return create(SessionSchema, {
-    identity: { target, sessionName: session.sessionName },
-    sessionId: session.sessionId,
-    windows: session.windows,
-    attached: session.sessionAttached,
-    rollup: rollup(panes),
-  });
-}
-
+/** Compares two pictures; a row that is the same stays the same object. */
 function diff<T>(
-  before: ReadonlyMap<string, T>,
+  before: ReadonlyMap<string, T> = new Map(),
   after: Map<string, T>,
   same: (a: T, b: T) => boolean,
 ): RowChange<T>[] {
@@ -114,46 +122,39 @@ function diff<T>(
   return changes;
 }
 
-/** What every list shows now: the rows of all targets, rebuilt for a target when something of it changed. */
-export class View {
-  #targets = new Map<string, TargetRows>();
-
-  constructor(private readonly agentOf: AgentOf) {}
-
-  /** Rebuilds a target's rows; `topology` as last read unless given. Returns what differs. */
-  refresh(target: string, topology?: Topology): ViewChange {
-    const known = this.#targets.get(target);
-    const next = buildRows(target, topology ?? known?.topology ?? NO_SERVER, this.agentOf);
-    const panes = new Map(next.panes);
-    const windows = new Map(next.windows);
-    const sessions = new Map(next.sessions);
-    const change: ViewChange = {
-      panes: diff(known?.panes ?? new Map(), panes, (a, b) => equals(PaneSchema, a, b)),
-      windows: diff(known?.windows ?? new Map(), windows, (a, b) => equals(WindowSchema, a, b)),
-      sessions: diff(known?.sessions ?? new Map(), sessions, (a, b) => equals(SessionSchema, a, b)),
-    };
-    this.#targets.set(target, { topology: next.topology, panes, windows, sessions });
-    return change;
+/** Puts some rows in the place of those of the same key. */
+function put<T>(
+  into: Map<string, T>,
+  rows: ReadonlyMap<string, T>,
+  same: (a: T, b: T) => boolean,
+): RowChange<T>[] {
+  const changes: RowChange<T>[] = [];
+  for (const [key, after] of rows) {
+    const before = into.get(key);
+    if (before !== undefined && same(before, after)) continue;
+    into.set(key, after);
+    changes.push({ before, after });
   }
+  return changes;
+}
 
-  /** Takes a target's rows away. */
-  remove(target: string): ViewChange {
-    const known = this.#targets.get(target);
-    this.#targets.delete(target);
-    const gone = <T>(rows: ReadonlyMap<string, T> | undefined): RowChange<T>[] =>
-      [...(rows?.values() ?? [])].map((before) => ({ before }));
-    return { panes: gone(known?.panes), windows: gone(known?.windows), sessions: gone(known?.sessions) };
-  }
+function sameTopology(a: Topology, b: Topology): boolean {
+  return (
+    a.bootId === b.bootId &&
+    sameRows(a.sessions, b.sessions) &&
+    sameRows<LinkRow>(a.rows, b.rows, "windowActivity")
+  );
+}
 
-  panes(): Pane[] {
-    return [...this.#targets.values()].flatMap((rows) => [...rows.panes.values()]);
-  }
-
-  windows(): Window[] {
-    return [...this.#targets.values()].flatMap((rows) => [...rows.windows.values()]);
-  }
-
-  sessions(): Session[] {
-    return [...this.#targets.values()].flatMap((rows) => [...rows.sessions.values()]);
-  }
+/** Whether two lists of rows say the same, field by field; `but` is in no list that is shown. */
+function sameRows<T extends SessionRow | LinkRow>(a: readonly T[], b: readonly T[], but?: keyof T): boolean {
+  return (
+    a.length === b.length &&
+    a.every((row, index) => {
+      const other = b[index];
+      if (other === undefined) return false;
+      for (const field in row) if (field !== but && row[field] !== other[field]) return false;
+      return true;
+    })
+  );
 }

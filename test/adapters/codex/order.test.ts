@@ -2,8 +2,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codexAdapter } from "../../../src/server/adapters/codex/index.js";
 import type { BoundEvent, Transition } from "../../../src/server/engine/event.js";
-import { canExtend, emptyFold, foldEvent, refold } from "../../../src/server/engine/fold.js";
+import { emptyFold, refold } from "../../../src/server/engine/fold.js";
 import type { Source } from "../../../src/server/engine/state.js";
+import { extend, timelineFrom } from "../../../src/server/engine/timeline.js";
 import { holds } from "../../support/property.js";
 
 const { reducer } = codexAdapter;
@@ -74,13 +75,13 @@ describe("whatever Codex's channels say", () => {
           const start = emptyFold(reducer, EPOCH);
           const whole = refold(start, told, reducer);
           // As the daemon does it: on top where it extends the order, anew where it is late.
-          let live = start;
+          let live = timelineFrom(start, [], reducer);
           const seen: BoundEvent[] = [];
           for (const event of shuffled) {
             seen.push(event);
-            live = canExtend(live, event) ? foldEvent(live, event, reducer) : refold(start, seen, reducer);
+            live = extend(live, [event], reducer)?.timeline ?? timelineFrom(start, seen, reducer);
           }
-          expect(live).toEqual(whole);
+          expect(live.fold).toEqual(whole);
         },
       ),
       400,
