@@ -1,10 +1,19 @@
 // The whole test run: what it needs, the tests by themselves, then the tests with the real agents, one file
-// at a time. The last line sums up what really ran. AGTMUX_SKIP_AGENTS=1 leaves the real agents out.
+// at a time. The last line sums up what really ran. AGTMUX_SKIP_AGENTS=1 leaves the real agents out. With --nightly, the
+// tests that grow with time, grown: more cases, more kills, a larger database.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 const AGENTS = "test/e2e/agents";
+const NIGHTLY = {
+  folders: ["engine", "ingest", "replay", "store", "watch", "robustness"].map((name) => `test/${name}`),
+  env: {
+    AGTMUX_TEST_RUNS_FACTOR: "10",
+    AGTMUX_TEST_KILLS: "200",
+    AGTMUX_TEST_EVENTS: "1000000",
+  },
+};
 
 function run(command, words, env = {}) {
   const { status, error } = spawnSync(command, words, { stdio: "inherit", env: { ...process.env, ...env } });
@@ -29,8 +38,8 @@ function installAgents() {
   writeFileSync(stamp, wanted);
 }
 
-function counts(project) {
-  const file = `test-results/${project}.json`;
+function counts(name) {
+  const file = `test-results/${name}.json`;
   if (!existsSync(file)) return { passed: 0, failed: 1 };
   const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(file, "utf8"));
   return {
@@ -39,30 +48,28 @@ function counts(project) {
   };
 }
 
-must("the system packages", run(process.execPath, ["scripts/system-packages.mjs"]));
-const withAgents = process.env.AGTMUX_SKIP_AGENTS !== "1";
-if (withAgents) installAgents();
-
-rmSync("test-results", { recursive: true, force: true });
-const projects = withAgents ? ["unit", "e2e"] : ["unit"];
-let failed = 0;
-let passed = 0;
-for (const project of projects) {
-  const alone = project === "e2e" ? ["--no-file-parallelism"] : [];
-  const status = run("vitest", [
-    "run",
-    "--project",
-    project,
-    "--reporter",
-    "default",
-    "--reporter",
-    "json",
-    `--outputFile.json=test-results/${project}.json`,
-    ...alone,
-  ]);
-  const counted = counts(project);
-  passed += counted.passed;
-  failed += counted.failed === 0 && status !== 0 ? 1 : counted.failed;
+/** Runs one project, or some folders of it, and leaves its outcome in test-results. */
+function runProject(name, { project = name, words = [], env = {} } = {}) {
+  const file = `--outputFile.json=test-results/${name}.json`;
+  const reporters = ["--reporter", "default", "--reporter", "json", file];
+  const status = run("vitest", ["run", "--project", project, ...reporters, ...words], env);
+  const counted = counts(name);
+  return { passed: counted.passed, failed: counted.failed === 0 && status !== 0 ? 1 : counted.failed };
 }
+
+must("the system packages", run(process.execPath, ["scripts/system-packages.mjs"]));
+const outcomes = [];
+if (process.argv.includes("--nightly")) {
+  rmSync("test-results/nightly.json", { force: true });
+  outcomes.push(runProject("nightly", { project: "unit", words: NIGHTLY.folders, env: NIGHTLY.env }));
+} else {
+  const withAgents = process.env.AGTMUX_SKIP_AGENTS !== "1";
+  if (withAgents) installAgents();
+  rmSync("test-results", { recursive: true, force: true });
+  outcomes.push(runProject("unit"));
+  if (withAgents) outcomes.push(runProject("e2e", { words: ["--no-file-parallelism"] }));
+}
+const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
+const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

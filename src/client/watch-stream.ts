@@ -18,6 +18,14 @@ export type WatchEvent =
   | { readonly kind: "message"; readonly message: WatchResponse }
   | { readonly kind: "disconnected"; readonly error: AgtmuxError; readonly retryInMs: number };
 
+/** Where a watcher keeps its place, so that its next run goes on where this one ended. */
+export interface CursorStore {
+  /** The cursor kept last; undefined or '' if none. */
+  load(): string | undefined | Promise<string | undefined>;
+  /** Called when the next message is asked for: whoever fails over a message, or leaves amid it, gets it again. */
+  save(cursor: string): void | Promise<void>;
+}
+
 export interface WatchOptions {
   /** Ends the iteration without an error. */
   readonly signal?: AbortSignal | undefined;
@@ -25,6 +33,8 @@ export interface WatchOptions {
   readonly silenceMs?: number | undefined;
   /** Pause before repeat n (1, 2, …), in milliseconds. Doubling from 100 ms to 4 s by default. */
   readonly backoffMs?: ((attempt: number) => number) | undefined;
+  /** Used when the request names no cursor. One that the daemon cannot read counts as none. */
+  readonly cursors?: CursorStore | undefined;
 }
 
 /** Causes of E_DAEMON_UNAVAILABLE that waiting does not heal: someone else has a hand in the socket. */
@@ -80,8 +90,9 @@ export async function* watchStream(
   request: MessageInitShape<typeof WatchRequestSchema>,
   options: WatchOptions = {},
 ): AsyncGenerator<WatchEvent> {
-  const { signal, silenceMs = SILENCE_MS, backoffMs: wait = backoffMs } = options;
-  let cursor = request.cursor ?? "";
+  const { signal, silenceMs = SILENCE_MS, backoffMs: wait = backoffMs, cursors } = options;
+  let cursor = request.cursor || (await cursors?.load()) || "";
+  const isOwnCursor = (request.cursor ?? "") === "";
   let attempt = 0;
   let everConnected = false;
   while (!signal?.aborted) {
@@ -92,6 +103,7 @@ export async function* watchStream(
         attempt = 0;
         if (message.cursor !== "") cursor = message.cursor;
         yield { kind: "message", message };
+        if (message.cursor !== "") await cursors?.save(message.cursor);
         if (message.type === WatchType.RESET && message.resetReason === "shutdown") break;
       }
       if (signal?.aborted) return;
@@ -101,7 +113,8 @@ export async function* watchStream(
       if (signal?.aborted) return;
       error = toAgtmuxError(thrown);
       // Before the first message a failure is the caller's to see; afterwards only what cannot heal is.
-      const foreignCursor = everConnected && error.code === ErrorCode.E_CURSOR_INVALID;
+      const foreignCursor =
+        (everConnected || isOwnCursor) && cursor !== "" && error.code === ErrorCode.E_CURSOR_INVALID;
       if (foreignCursor) cursor = "";
       else if (!everConnected || !isWorthARetry(error)) throw error;
     }
