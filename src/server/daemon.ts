@@ -22,7 +22,7 @@ import { Retention } from "./ingest/retention.js";
 import { SpoolFeed } from "./ingest/spool-feed.js";
 import type { Logger } from "./log.js";
 import { Reconciler } from "./reconciler.js";
-import { openStore } from "./store/store.js";
+import { openStore, type Store } from "./store/store.js";
 import { createLocalAgentFiles, createLocalProcessTable } from "./targets/local-host.js";
 import { TargetManager } from "./targets/manager.js";
 import { VERSION } from "./version.js";
@@ -102,6 +102,11 @@ async function serve(
     log.error(message);
     shortfalls.push({ code: "store_replaced", subject: "store", message, since: startedAt });
   }
+
+  store.onTrouble((trouble) => {
+    if (trouble === undefined) log.info("the store takes writes again");
+    else log.error({ code: trouble.code }, trouble.message);
+  });
 
   const registry = new AdapterRegistry();
   const processes = createLocalProcessTable();
@@ -199,7 +204,7 @@ async function serve(
     targets,
     hub,
     now,
-    shortfalls: () => [...shortfalls, ...clockShortfall(clock)],
+    shortfalls: () => [...shortfalls, ...storeShortfall(store), ...clockShortfall(clock)],
     shutdown: () => asked.resolve(),
   };
   const explainer = new Explainer(view, journal, store, targets, (type) => registry.find(type), now);
@@ -261,6 +266,10 @@ async function serve(
 /** Makes sure that the directory exists in which the log is to be opened; it is checked again once the lock is held. */
 export function prepareStateDirectory(places: Places): void {
   privateDirectory(places.stateDir);
+}
+
+function storeShortfall({ trouble }: Store): Shortfall[] {
+  return trouble === undefined ? [] : [{ ...trouble, subject: "store" }];
 }
 
 function clockShortfall(clock: Clock): Shortfall[] {

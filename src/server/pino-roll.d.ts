@@ -8,7 +8,15 @@ declare module "pino-roll" {
     readonly limit: { readonly count: number };
     readonly mkdir: boolean;
     readonly mode: number;
+    /** Most bytes that wait to be written; lines over it are dropped. */
+    readonly maxLength: number;
   }
-  function roll(options: RollOptions): Promise<DestinationStream & { end(): void }>;
+  interface RolledStream extends DestinationStream {
+    end(): void;
+    on(event: "error", listener: (error: Error) => void): this;
+    once(event: "ready", listener: () => void): this;
+    once(event: "error", listener: (error: Error) => void): this;
+  }
+  function roll(options: RollOptions): Promise<RolledStream>;
   export = roll;
 }

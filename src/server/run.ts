@@ -1,8 +1,11 @@
+import { accessSync, constants, statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { SYSTEM_CLOCKS } from "./clock.js";
-import { ConfigError, DEFAULTS, places, tcpAddress } from "./config.js";
+import { DEFAULTS, type Places, places, tcpAddress } from "./config.js";
 import { AlreadyRunning, type Daemon, prepareStateDirectory, startDaemon } from "./daemon.js";
 import { openLog } from "./log.js";
+import { START_PATIENCE_MS } from "./store/database.js";
+import { faultKind, StoreFault, sqliteCode } from "./store/fault.js";
 import { VERSION } from "./version.js";
 
 const USAGE = `Usage: agtmuxd [--log-level trace|debug|info|warn|error] [--tcp HOST:PORT]
@@ -14,6 +17,10 @@ The AGTMUX daemon, in the foreground. agtmux starts it by itself; run it by hand
 state directory. export writes the stored event log; replay folds one anew and says where it differs from what was stored.`;
 
 const LEVELS = new Set(["trace", "debug", "info", "warn", "error"]);
+
+const FULL = new Set(["ENOSPC", "EDQUOT"]);
+const UNWRITABLE = new Set(["EACCES", "EPERM", "EROFS"]);
+const ELSEWHERE = "or set AGTMUX_STATE_DIR to another directory";
 
 const EXIT = { ok: 0, usage: 2, failed: 3 } as const;
 
@@ -58,41 +65,74 @@ export async function runDaemon(argv: string[], env: NodeJS.ProcessEnv): Promise
   }
   process.umask(0o077);
   let daemon: Daemon;
+  let where: Places | undefined;
   try {
-    const where = places(env);
+    where = places(env);
     prepareStateDirectory(where);
+    // Before the log is opened, which cannot say so.
+    accessSync(where.stateDir, constants.W_OK);
+    const { logFile } = where;
     const log = await openLog({
-      file: where.logFile,
+      file: logFile,
       level: given.level,
       fileBytes: DEFAULTS.logFileBytes,
       files: DEFAULTS.logFiles,
     });
     process.on("uncaughtException", (error) => {
       log.fatal({ error: error.stack }, "uncaught");
-      say(`internal error, see ${where.logFile}: ${error.message}`);
+      say(`internal error, see ${logFile}: ${error.message}`);
       process.exit(EXIT.failed);
     });
     const tcp = tcpAddress(given.tcp ?? env["AGTMUX_TCP"]);
     daemon = await startDaemon({ places: where, config: DEFAULTS, env, log, clocks: SYSTEM_CLOCKS, tcp });
   } catch (error) {
-    return refused(error);
+    return refused(error, where);
   }
   await Promise.race([daemon.shutdownAsked, signalled()]);
   await daemon.stop();
   return EXIT.ok;
 }
 
-function refused(error: unknown): number {
-  if (error instanceof AlreadyRunning) {
-    say(error.message);
-    return EXIT.ok;
+function refused(error: unknown, where: Places | undefined): number {
+  say(startRefusal(error, where));
+  return error instanceof AlreadyRunning ? EXIT.ok : EXIT.failed;
+}
+
+/** Why a daemon does not start, in one line that says what to do. */
+function startRefusal(error: unknown, places: Places | undefined): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (places === undefined) return message;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (FULL.has(code)) return `${message}: free some space, ${ELSEWHERE}`;
+  // A port or a socket is refused in the same words.
+  if (UNWRITABLE.has(code) && error instanceof Error && "path" in error)
+    return `${message}: make it writable, ${ELSEWHERE}`;
+  return storeRefusal(error, places) ?? message;
+}
+
+function storeRefusal(error: unknown, { database, lockDatabase, stateDir }: Places): string | undefined {
+  const sqlite = error instanceof StoreFault ? error.sqlite : sqliteCode(error);
+  switch (faultKind(error)) {
+    case undefined:
+      return undefined;
+    case "disk_full":
+      return `no space is left for the databases in ${stateDir} (${sqlite}): free some, ${ELSEWHERE}`;
+    case "read_only":
+      return `a database in ${stateDir} is read-only (${sqlite}): make the directory and its files writable, ${ELSEWHERE}`;
+    case "locked":
+      return `${database} is locked by another program, waited ${START_PATIENCE_MS / 1_000} s: end that program and start again`;
+    case "io": {
+      for (const path of [database, lockDatabase]) {
+        const isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+        if (isDirectory) return `${path} is a directory: move it away`;
+      }
+      return `a database in ${stateDir} cannot be opened or read (${sqlite}): look at its disk and its limits, ${ELSEWHERE}`;
+    }
+    case "corrupt":
+      // The database itself would have been set aside if it were none.
+      if (sqlite === "SQLITE_NOTADB") return `${lockDatabase} is damaged: remove it and start again`;
+      return `${database} is damaged: start again, which sets it aside and begins a new one`;
   }
-  if (error instanceof ConfigError) {
-    say(error.message);
-    return EXIT.failed;
-  }
-  say(error instanceof Error ? error.message : String(error));
-  return EXIT.failed;
 }
 
 function signalled(): Promise<void> {

@@ -139,6 +139,17 @@ describe("staleness", () => {
     expect(word(status(old, says(150, "running"), stale(200, old)))).toBe("running/running high since 10");
   });
 
+  it("is void if it had not heard of a sign of life before it, even one that changes nothing", () => {
+    const last = says(10, "running");
+    const judged = event(
+      200,
+      { kind: "stale_detected", attributes: { guard: last.eventId, sign: 10 } },
+      "reconciler",
+    );
+    expect(status(last, judged).reason).toBe("stale_signal");
+    expect(word(status(last, says(150, "noted"), judged))).toBe("running/running high since 10");
+  });
+
   it("is lifted by any sign of life, even one that changes nothing", () => {
     const last = says(10, "running");
     expect(word(status(last, stale(200, last), says(210, "noted")))).toBe("running/running high since 210");

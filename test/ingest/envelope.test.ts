@@ -209,7 +209,7 @@ describe("a batch", () => {
   it("is answered event by event, in order, and its good ones are taken whatever the others are", async () => {
     const lab = new JournalLab();
     try {
-      lab.open(runtimeRecord());
+      lab.open(runtimeRecord({ startedAt: START - 60_000_000 }));
       const { journal } = lab;
       const now = (): number => START;
       const ingestor = new Ingestor({

@@ -80,9 +80,9 @@ describe("what is shown of a state", () => {
     say("activity", 40);
     say("target_down", 50, daemons);
     say("Unheard", 60, { transition: undefined });
-    expect(lab.runtime(id).lastSign).toBe(START + 40 * SECOND);
+    expect(lab.runtime(id).fold.sign).toBe(START + 40 * SECOND);
     lab.restart();
-    expect(lab.runtime(id).lastSign).toBe(START + 40 * SECOND);
+    expect(lab.runtime(id).fold.sign).toBe(START + 40 * SECOND);
   });
 
   it("gets a prompt id with the dialog's text, another with another text, none without a dialog", () => {

@@ -33,6 +33,20 @@ export const SECRETS: readonly string[] = [
   "postgres://app:hunter2hunter2@db.internal/prod",
   "redis://:hunter2hunter2@cache:6379",
   "https://user:hunter2hunter2@example.com/repo.git",
+  "sk-svcacct-0123456789abcdefABCDEF_0123456789",
+  "ghs_0123456789abcdefghijABCDEFGHIJ012345",
+  "glptt-0123456789abcdefghij0123456789",
+  "glrt-0123456789abcdefghij",
+  "xapp-1-A0123456789-012345678901-abcdef",
+  "https://hooks.slack.com/services/T00000000/B00000000/hunter2hunter2hunter2",
+  "whsec_0123456789abcdefghijABCDEF",
+  "GOCSPX-0123456789abcdefghijABCDEF",
+  "dckr_pat_0123456789abcdefghijABC",
+  "-----BEGIN ENCRYPTED PRIVATE KEY-----MIIFHDBOBgkqhkiG",
+  "-----BEGIN PGP PRIVATE KEY BLOCK-----lQdGBGXh",
+  "AccountName=app;AccountKey=aHVudGVyMmh1bnRlcjI=",
+  "SharedAccessKey=aHVudGVyMmh1bnRlcjI=",
+  "Proxy-Header: Basic aHVudGVyMjpodW50ZXIy",
 ];
 
 /** What must stay readable: names, paths and words that only resemble secrets. */

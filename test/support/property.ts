@@ -30,3 +30,8 @@ function runs(numRuns: number): { seed: number; numRuns: number; endOnFailure: b
 export function holds<Ts>(property: fc.IProperty<Ts>, numRuns: number): void {
   fc.assert(property, runs(numRuns));
 }
+
+/** The same for a property that takes turns with something asynchronous. */
+export function holdsAsync<Ts>(property: fc.IAsyncProperty<Ts>, numRuns: number): Promise<void> {
+  return fc.assert(property, runs(numRuns));
+}

@@ -34,9 +34,9 @@ export function random(seed: number): () => number {
 
 /** A made-up tmux server and its agents under a real view, log and hub; time stands still. */
 export class World {
-  readonly hub: WatchHub;
-  readonly view: View;
-  readonly log: WatchLog;
+  hub: WatchHub;
+  view: View;
+  log: WatchLog;
   readonly target = "t";
   #panes: ModelPane[] = [];
   #sessions = new Map<number, { name: string; windows: number[] }>();
@@ -45,13 +45,9 @@ export class World {
 
   constructor(
     private readonly chance: () => number,
-    options: WorldOptions = {},
+    private readonly options: WorldOptions = {},
   ) {
-    this.view = new View((_target, paneId) => this.#agent(paneId));
-    this.log = new WatchLog(options.entries ?? 100_000, options.bytes ?? 32 * 1024 * 1024);
-    const settings = { bookmarkMs: options.bookmarkMs ?? 60_000 };
-    this.hub = new WatchHub(this.view, this.log, "life", () => 1_000_000, settings);
-    this.hub.setTargets([{ name: "t", responded: true }]);
+    ({ view: this.view, log: this.log, hub: this.hub } = this.#begin());
     this.addSession();
   }
 
@@ -111,6 +107,25 @@ export class World {
         this.#panes.map(({ id }) => `%${id}`),
       ),
     );
+  }
+
+  /** A new daemon life over the same tmux. */
+  restart(): void {
+    this.hub.close();
+    ({ view: this.view, log: this.log, hub: this.hub } = this.#begin());
+    this.publish();
+  }
+
+  #lives = 0;
+
+  #begin(): { view: View; log: WatchLog; hub: WatchHub } {
+    this.#lives += 1;
+    const { entries = 100_000, bytes = 32 * 1024 * 1024, bookmarkMs = 60_000 } = this.options;
+    const view = new View((_target, paneId) => this.#agent(paneId));
+    const log = new WatchLog(entries, bytes);
+    const hub = new WatchHub(view, log, `life ${this.#lives}`, () => 1_000_000, { bookmarkMs });
+    hub.setTargets([{ name: "t", responded: true }]);
+    return { view, log, hub };
   }
 
   /** A view that knows nothing but the present. */

@@ -1,32 +1,46 @@
 import { getOption } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import SqliteDatabase from "better-sqlite3";
 import { ErrorCode, ErrorCodeSchema, ErrorDetailSchema } from "../../../gen/agtmux/v1/common_pb.js";
 import { error_mapping } from "../../../gen/agtmux/v1/options_pb.js";
 import { ContractError } from "../contract-error.js";
 import { cleanLine } from "../ingest/redact.js";
 import type { Logger } from "../log.js";
+import { FAULT_CODES, type FaultKind, faultKind, StoreFault, sqliteCode } from "../store/fault.js";
 
 /** Most characters of a message, and of one fact. */
 const MAX_MESSAGE = 1_024;
 const MAX_FACT = 4_096;
 
-const DISK_FULL = new Set(["SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_READONLY", "SQLITE_CANTOPEN"]);
+const STORE_MESSAGES: Readonly<Record<FaultKind, string>> = {
+  disk_full: "nothing was stored: the daemon's disk is full",
+  read_only: "nothing was stored: the daemon's database is read-only",
+  locked: "nothing was stored: another program holds the lock of the daemon's database",
+  io: "the daemon's disk refused its database",
+  corrupt: "the daemon's database is damaged: restart the daemon, which sets it aside",
+};
 
 /** Turns whatever a handler threw into a ContractError; what nobody foresaw is E_INTERNAL and goes to the log. */
 export function contractError(error: unknown, log: Logger): ContractError {
   if (error instanceof ContractError) return error;
-  if (error instanceof SqliteDatabase.SqliteError && DISK_FULL.has(error.code)) {
-    log.error({ sqlite: error.code }, "the store takes no writes");
-    return new ContractError(ErrorCode.E_RESOURCE_EXHAUSTED, "the store takes no writes: is the disk full?", {
-      sqlite: error.code,
-    });
-  }
+  const fault = storeError(error, log);
+  if (fault !== undefined) return fault;
   log.error(
     { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
     "internal error",
   );
   return new ContractError(ErrorCode.E_INTERNAL, "internal error; the daemon's log has the details");
+}
+
+/** What a faulty store means for a call: nothing of it was done, and it may succeed later. */
+function storeError(error: unknown, log: Logger): ContractError | undefined {
+  const kind = faultKind(error);
+  if (kind === undefined) return undefined;
+  const sqlite = error instanceof StoreFault ? error.sqlite : sqliteCode(error);
+  // A refused write is logged by who watches the store, once.
+  if (!(error instanceof StoreFault)) log.error({ sqlite }, "the store could not be read");
+  const cause = FAULT_CODES[kind];
+  const code = kind === "locked" ? ErrorCode.E_TIMEOUT : ErrorCode.E_RESOURCE_EXHAUSTED;
+  return new ContractError(code, STORE_MESSAGES[kind], { cause, sqlite }, { cause: error });
 }
 
 /** The Connect error that carries a ContractError, by the table in the contract's ErrorCode. */

@@ -29,22 +29,43 @@ export interface RouteOptions {
   readonly health?: (() => GetHealthResponse) | undefined;
 }
 
-/** Every error that leaves the daemon has its code and typed detail; see errors.ts. */
+/** Why a call was cut off, if its own deadline did it: the library leaves that to the method, and ours do not look. */
+function deadlinePassed({ aborted, reason }: AbortSignal): ConnectError | undefined {
+  const expired = aborted && reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
+  return expired ? reason : undefined;
+}
+
+/** Rejects when the call's deadline passes; the method goes on by itself, and nobody hears of its result. */
+function beforeDeadline<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  const expired = new Promise<never>((_resolve, reject) => {
+    const check = (): void => {
+      const error = deadlinePassed(signal);
+      if (error !== undefined) reject(error);
+    };
+    check();
+    signal.addEventListener("abort", check, { once: true });
+  });
+  return Promise.race([answer, expired]);
+}
+
+/** Every error that leaves the daemon has its code and typed detail, a passed deadline too; see errors.ts. */
 function errorInterceptor(log: Logger): Interceptor {
   const mapped = (error: unknown): ConnectError =>
     error instanceof ConnectError ? completed(error) : connectError(contractError(error, log));
-  async function* guarded<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+  async function* guarded<T>(messages: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
     try {
       yield* messages;
+      const late = deadlinePassed(signal);
+      if (late !== undefined) throw late;
     } catch (error) {
       throw mapped(error);
     }
   }
   return (next) => async (request) => {
     try {
-      const response = await next(request);
+      const response = await beforeDeadline(next(request), request.signal);
       if (!response.stream) return response;
-      return { ...response, message: guarded(response.message) };
+      return { ...response, message: guarded(response.message, request.signal) };
     } catch (error) {
       throw mapped(error);
     }

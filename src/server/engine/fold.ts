@@ -29,6 +29,8 @@ export interface Fold<M> {
   readonly marks: SequenceMarks;
   readonly last?: OrderKey | undefined;
   readonly count: number;
+  /** Effective time of the newest sign of life; the process's start if there was none. */
+  readonly sign: Micros;
   readonly targetDown?: Override | undefined;
   readonly suspended?: Override | undefined;
   /** Applies as long as the candidate that decided is still the one that `guard` names. */
@@ -55,14 +57,26 @@ export function emptyFoldStatus(startedAt: Micros): Status {
 
 /** A fold of nothing: the runtime is there and has said nothing yet. */
 export function emptyFold<M>(reducer: Reducer<M>, startedAt: Micros): Fold<M> {
-  return { memory: reducer.initial, marks: {}, count: 0, status: emptyFoldStatus(startedAt) };
+  return {
+    memory: reducer.initial,
+    marks: {},
+    count: 0,
+    sign: startedAt,
+    status: emptyFoldStatus(startedAt),
+  };
 }
 
 /** Folds one event that extends the order (see `extendsOrder`); see `Timeline` for any other. */
 export function foldEvent<M>(fold: Fold<M>, event: BoundEvent, reducer: Reducer<M>): Fold<M> {
   const key = orderKey(event, fold.marks);
   const next = apply(fold, event, key.time, reducer);
-  const stepped = { ...next, marks: advanceMarks(fold.marks, event, key), last: key, count: fold.count + 1 };
+  const stepped = {
+    ...next,
+    marks: advanceMarks(fold.marks, event, key),
+    last: key,
+    count: fold.count + 1,
+    sign: signOf(fold, event),
+  };
   return event.transition === undefined ? stepped : settle(stepped, key.time, reducer);
 }
 
@@ -71,6 +85,12 @@ export function refold<M>(start: Fold<M>, events: readonly BoundEvent[], reducer
   let fold = start;
   for (const { event } of inOrder(events, start.marks)) fold = foldEvent(fold, event, reducer);
   return fold;
+}
+
+/** Whatever comes from the agent, its screen or its processes and has a meaning is a sign of life. */
+function signOf<M>(fold: Fold<M>, { source, transition, effectiveTime }: BoundEvent): Micros {
+  const isSign = transition !== undefined && source !== "reconciler" && source !== "action";
+  return isSign ? Math.max(fold.sign, effectiveTime) : fold.sign;
 }
 
 function apply<M>(fold: Fold<M>, event: BoundEvent, at: Micros, reducer: Reducer<M>): Fold<M> {
@@ -91,6 +111,10 @@ function apply<M>(fold: Fold<M>, event: BoundEvent, at: Micros, reducer: Reducer
       // The guard names the event that decided when the reconciler looked; anything newer voids its judgement.
       const guard = transition.attributes?.["guard"];
       if (typeof guard !== "string" || guard !== fold.status.eventId) return fold;
+      // So does a sign of life that it had not heard of; judgements of earlier versions do not say what they had.
+      const sign = transition.attributes?.["sign"];
+      if (transition.kind === DAEMON_TRANSITIONS.stale && typeof sign === "number" && fold.sign > sign)
+        return fold;
       return transition.kind === DAEMON_TRANSITIONS.stale
         ? { ...fold, stale: { ...override, guard } }
         : { ...fold, demoted: { ...override, guard } };

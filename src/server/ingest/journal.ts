@@ -74,7 +74,12 @@ export class Journal {
     private readonly targetsOf: (tmuxSocket: string) => readonly string[],
   ) {
     this.#inbox = new Inbox(store);
-    this.#binder = new Binder(() => this.runtimes(), targetsOf, settings.bindWindowMicros);
+    this.#binder = new Binder(
+      () => this.runtimes(),
+      targetsOf,
+      (session) => store.runtimes.ofSession(session),
+      settings.bindWindowMicros,
+    );
   }
 
   /** Folds the active runtimes of an earlier daemon life. Call once, before anything else. */
@@ -91,9 +96,8 @@ export class Journal {
         const before = this.store.states.find(record.runtimeId) ?? fresh.state;
         const state = nextState(before, timeline.fold, now);
         this.store.states.write(state);
-        const lastSign = Math.max(this.store.events.lastSign(record.runtimeId) ?? 0, fresh.lastSign);
         const base = this.store.checkpoints.base(record.runtimeId, reducerName(adapter));
-        this.#stage({ ...fresh, ...timeline, base, state, lastSign });
+        this.#stage({ ...fresh, ...timeline, base, state });
       }
     });
   }
@@ -280,7 +284,7 @@ export class Journal {
     this.#unfolded.set(record.runtimeId, unfolded);
     // A late event tells of a session that may be over.
     const named = isNewest || record.agentSessionId === "" ? this.#named(record, agentSessionId) : record;
-    this.#stage({ ...runtime, record: named, lastSign: lastSign(runtime, event) });
+    this.#stage({ ...runtime, record: named });
   }
 
   #fold(runtimeId: string): void {
@@ -335,12 +339,6 @@ function isBehindBase({ base }: LiveRuntime, event: EventRecord): boolean {
   if (base?.last === undefined) return true;
   if (event.sourceSeq === undefined) return compareOrder(base.last, orderKey(event, base.marks)) < 0;
   return event.sourceSeq > (base.marks[channelKey(event)]?.seq ?? -1);
-}
-
-function lastSign(runtime: LiveRuntime, event: EventRecord): Micros {
-  const daemons =
-    event.source === "reconciler" || event.source === "action" || event.transition === undefined;
-  return daemons ? runtime.lastSign : Math.max(runtime.lastSign, event.effectiveTime);
 }
 
 /** What a listener throws is a defect of the daemon; it must not make an answer say that nothing was stored. */

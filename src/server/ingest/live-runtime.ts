@@ -15,8 +15,6 @@ export interface LiveRuntime extends Timeline<Json> {
   /** The fold of the events that retention took away: what belongs before it comes too late. */
   readonly base?: Pick<Fold<Json>, "last" | "marks"> | undefined;
   readonly state: StateRecord;
-  /** Effective time of the newest sign of life. */
-  readonly lastSign: Micros;
   /** The agent's launcher and worker; they prove an ancestor. Empty until the process table was read. */
   readonly pids: readonly number[];
 }
@@ -26,9 +24,12 @@ export function startMicros(record: RuntimeRecord): Micros {
   return Number(record.startedAtNs / 1_000n);
 }
 
+/** Goes up when what the engine's own fold remembers changes. */
+const FOLD_VERSION = 2;
+
 /** Names the version of the fold's code and data: checkpoints of another one are not used. */
 export function reducerName(adapter: AnyAdapter): string {
-  return `${adapter.agentType}/${adapter.contractVersion}/${adapter.screen.version}`;
+  return `${adapter.agentType}/${adapter.contractVersion}/${adapter.screen.version}/${FOLD_VERSION}`;
 }
 
 /** A runtime that has said nothing yet. */
@@ -45,7 +46,6 @@ export function freshRuntime(record: RuntimeRecord, adapter: AnyAdapter, now: Mi
       updatedAt: now,
       promptId: "",
     },
-    lastSign: startMicros(record),
     pids: [],
   };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { NativeSignal } from "../adapters/contract.js";
-import { DAEMON_TRANSITIONS } from "../engine/event.js";
+import { type AttributeValue, DAEMON_TRANSITIONS } from "../engine/event.js";
 import type { Micros } from "../engine/state.js";
 import type { LiveRuntime } from "./live-runtime.js";
 import type { PreparedEvent } from "./prepared-event.js";
@@ -32,7 +32,7 @@ export function fromDaemon(
   kind: keyof typeof DAEMON_TRANSITIONS,
   eventType: string,
   now: Micros,
-  attributes: Readonly<Record<string, string>> = {},
+  attributes: Readonly<Record<string, AttributeValue>> = {},
 ): PreparedEvent {
   const { targetId, agentType, runtimeId } = runtime.record;
   const eventId = randomUUID();

@@ -3,7 +3,9 @@ import type { EventEnvelope, IngestResult } from "../../../gen/agtmux/v1/ingest_
 import type { Micros } from "../engine/state.js";
 import { failpoint } from "../failpoint.js";
 import type { Logger } from "../log.js";
+import { StoreFault } from "../store/fault.js";
 import { pruneSpool, readSpool, removeSpooled, type SpoolBounds } from "./spool-reader.js";
+import { pruneRejects } from "./spool-rejects.js";
 
 const FILES_AT_ONCE = 200;
 const BYTES_AT_ONCE = 4 * 1024 * 1024;
@@ -15,6 +17,8 @@ type Ingest = (envelopes: readonly EventEnvelope[], spooledAt: Micros) => Promis
 export class SpoolFeed {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
+  /** By the monotonic clock: the store takes nothing before. */
+  #resumeAt = 0;
   #prunedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -31,7 +35,9 @@ export class SpoolFeed {
   drain(): Promise<void> {
     this.#running ??= this.#drain()
       .catch((error: unknown) => {
-        this.log.error({ error: String(error) }, "the spool was not worked off");
+        // That the store refuses is said once, by the store; the files stay where they are.
+        if (error instanceof StoreFault) this.#resumeAt = performance.now() + error.retryInMs;
+        else this.log.error({ error: String(error) }, "the spool was not worked off");
       })
       .finally(() => {
         this.#running = undefined;
@@ -40,7 +46,9 @@ export class SpoolFeed {
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.drain(), this.settings.spoolPollMs);
+    this.#timer = setInterval(() => {
+      if (performance.now() >= this.#resumeAt) void this.drain();
+    }, this.settings.spoolPollMs);
   }
 
   async stop(): Promise<void> {
@@ -54,7 +62,8 @@ export class SpoolFeed {
       let taken = 0;
       for (const file of files) {
         if (file.error !== undefined) {
-          this.log.warn({ file: file.name, reason: file.error }, "a spool file was set aside");
+          // Its name is somebody's text as well.
+          this.log.warn({ reason: file.error }, "a spool file was set aside");
           continue;
         }
         await this.ingest(file.envelopes, file.mtimeMicros);
@@ -68,6 +77,7 @@ export class SpoolFeed {
     }
     if (performance.now() - this.#prunedAt < PRUNE_EVERY_MS) return;
     this.#prunedAt = performance.now();
+    await pruneRejects(this.dir, this.now() / 1_000, this.settings.spoolMs);
     const pruned = await pruneSpool(this.dir, this.now(), this.settings);
     if (pruned.tooOld + pruned.tooMany > 0)
       this.log.warn({ ...pruned }, "spool files over age or size were deleted");

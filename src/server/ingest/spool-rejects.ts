@@ -33,6 +33,22 @@ export async function setAside(dir: string, name: Buffer, reason: string): Promi
   await bound(folder);
 }
 
+/** Removes what was set aside longer than `keptMs` ago; `now` in milliseconds. */
+export async function pruneRejects(dir: string, now: number, keptMs: number): Promise<void> {
+  const folder = join(dir, REJECTED_FOLDER);
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
+    throw error;
+  });
+  for (const name of names) {
+    const path = join(folder, name);
+    const stats = await lstat(path);
+    // A file that was moved here keeps its own time, whatever that says; when it was set aside stands in its name.
+    const oldest = Math.min(stats.mtimeMs, Number(name.slice(0, 14)) || 0);
+    if (now - oldest > keptMs) await rm(path, { force: true, recursive: true });
+  }
+}
+
 async function ensureFolder(folder: string): Promise<void> {
   await mkdir(folder, { mode: 0o700 }).catch(async (cause: unknown) => {
     if ((await lstat(folder)).isDirectory()) return;

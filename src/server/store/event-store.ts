@@ -76,7 +76,6 @@ export class EventStore {
   readonly #known;
   readonly #ofRuntime;
   readonly #cursor;
-  readonly #lastSign;
   readonly #newest;
 
   constructor(db: Database) {
@@ -103,11 +102,6 @@ export class EventStore {
          last_seq = max(coalesce(last_seq, excluded.last_seq), excluded.last_seq),
          last_time = max(last_time, excluded.last_time), last_event_id = excluded.last_event_id,
          applied = applied + 1, unknown = unknown + excluded.unknown`,
-    );
-    this.#lastSign = db.prepare<[string], { at: number }>(
-      `SELECT effective_time AS at FROM events
-       WHERE runtime_id = ? AND transition IS NOT NULL AND source NOT IN ('reconciler', 'action')
-       ORDER BY effective_time DESC LIMIT 1`,
     );
     this.#newest = db.prepare<[], { at: number }>(
       "SELECT ingested_at AS at FROM events ORDER BY ingested_at DESC LIMIT 1",
@@ -163,11 +157,6 @@ export class EventStore {
   /** Events of a runtime that its fold reads, from an effective time on. */
   foldable(runtimeId: string, from: Micros = Number.MIN_SAFE_INTEGER): EventRecord[] {
     return this.#ofRuntime.all(runtimeId, from).map(eventRecord);
-  }
-
-  /** Effective time of the newest sign of life; undefined if there was none. */
-  lastSign(runtimeId: string): Micros | undefined {
-    return this.#lastSign.get(runtimeId)?.at;
   }
 
   /** When the newest event was accepted; undefined if there is none. */

@@ -89,6 +89,7 @@ export class RuntimeStore {
   readonly #ended;
   readonly #one;
   readonly #session;
+  readonly #ofSession;
   readonly #place;
   readonly #epoch;
 
@@ -107,6 +108,10 @@ export class RuntimeStore {
     );
     this.#one = db.prepare<[string], Row>(`SELECT ${COLUMNS} FROM runtimes WHERE runtime_id = ?`);
     this.#session = db.prepare("UPDATE runtimes SET agent_session_id = ? WHERE runtime_id = ?");
+    this.#ofSession = db.prepare<[string], { runtime_id: string }>(
+      `SELECT runtime_id FROM runtimes WHERE agent_session_id = ? AND agent_session_id <> ''
+       ORDER BY created_at DESC LIMIT 20`,
+    );
     this.#place = db.prepare(
       "UPDATE runtimes SET last_session = ?, last_window_id = ?, last_cwd = ? WHERE runtime_id = ?",
     );
@@ -166,6 +171,11 @@ export class RuntimeStore {
   find(runtimeId: string): RuntimeRecord | undefined {
     const row = this.#one.get(runtimeId);
     return row === undefined ? undefined : record(row);
+  }
+
+  /** The newest runtimes, at most 20, that an agent's session id is or was known by. */
+  ofSession(agentSessionId: string): string[] {
+    return this.#ofSession.all(agentSessionId).map((row) => row.runtime_id);
   }
 
   setAgentSession(runtimeId: string, agentSessionId: string): void {

@@ -45,6 +45,12 @@ export class AdapterFeeds {
     if (signals.length > 0) await this.events.emit(signals);
   }
 
+  /** Has the next update subscribe anew, so that everything is read and told in full. */
+  reread(): void {
+    this.close();
+    this.#titles.clear();
+  }
+
   close(): void {
     for (const subscription of this.#subscriptions.values()) subscription.close();
     this.#subscriptions.clear();

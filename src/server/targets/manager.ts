@@ -125,16 +125,14 @@ export class TargetManager {
     const monitor = this.#existing(name);
     this.#monitors.delete(name);
     await monitor.stop();
-    let ended = 0;
-    this.journal.transaction(() => {
-      const at = this.now();
-      for (const { record } of [...this.journal.runtimes()]) {
-        if (record.targetId !== name) continue;
-        this.journal.end(record.runtimeId, { at, reason: "target_removed" });
-        ended += 1;
-      }
-      this.store.targets.remove(name, at);
-    });
+    let ended: number;
+    try {
+      ended = this.#forget(name);
+    } catch (error) {
+      // The store refused: the target is there still, and goes on being observed.
+      this.#monitor(monitor.target);
+      throw error;
+    }
     this.onRemoved(name);
     return ended;
   }
@@ -142,6 +140,16 @@ export class TargetManager {
   /** Observes every target; resolves when all have answered or failed. */
   async observeAll(): Promise<void> {
     await Promise.all(this.list().map((monitor) => monitor.refresh()));
+  }
+
+  #forget(name: string): number {
+    return this.journal.transaction(() => {
+      const at = this.now();
+      const own = [...this.journal.runtimes()].filter(({ record }) => record.targetId === name);
+      for (const { record } of own) this.journal.end(record.runtimeId, { at, reason: "target_removed" });
+      this.store.targets.remove(name, at);
+      return own.length;
+    });
   }
 
   #existing(name: string): TargetMonitor {

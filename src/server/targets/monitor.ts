@@ -6,6 +6,7 @@ import type { Journal } from "../ingest/journal.js";
 import type { LiveRuntime } from "../ingest/live-runtime.js";
 import { fromDaemon, fromNative } from "../ingest/native-signals.js";
 import type { Logger } from "../log.js";
+import { StoreFault } from "../store/fault.js";
 import type { RuntimeStore } from "../store/runtime-store.js";
 import type { TargetRecord } from "../store/target-store.js";
 import { captureScreens } from "../tmux/capture.js";
@@ -76,6 +77,7 @@ export class TargetMonitor {
   readonly #tracker: RuntimeTracker;
   readonly #doorbell: DoorbellKeeper;
   readonly #feeds: AdapterFeeds;
+  readonly #endOfGaps: () => void;
   readonly looker: ScreenLooker;
 
   constructor(
@@ -104,6 +106,7 @@ export class TargetMonitor {
       degraded: (agentType, channel, message) =>
         this.#note("channel_degraded", `${target.targetId}/${agentType}/${channel}`, message),
     });
+    this.#endOfGaps = parts.commit.onGap(() => this.#lookAnew());
   }
 
   get health(): Health {
@@ -146,6 +149,7 @@ export class TargetMonitor {
     clearInterval(this.#pidTimer);
     this.#doorbell.close();
     this.#feeds.close();
+    this.#endOfGaps();
     await this.parts.executor.close();
     await this.#round;
   }
@@ -218,10 +222,10 @@ export class TargetMonitor {
       if (this.#stopped) return;
       if (moved) this.#lastChange = this.parts.now();
       this.#unsupported = unsupported;
-      const tracked = await this.#tracker.observe(topology);
+      const launching = await this.#follow(topology);
       if (this.#stopped) return;
       this.#topology = topology;
-      if (tracked.launching) this.#again = true;
+      if (launching) this.#again = true;
       const serverless = topology.bootId === undefined ? "no_server" : "";
       const reason = unsupported === undefined ? serverless : "tmux_unsupported";
       this.#setHealth(succeeded(this.#health, reason, this.parts.now(), this.parts.settings));
@@ -233,6 +237,28 @@ export class TargetMonitor {
     } catch (error) {
       this.#failed(error);
     }
+  }
+
+  /**
+   * Has the runtimes follow a topology; tells whether a launcher waits for its worker. That the store refuses is no fault
+   * of the target: its runtimes follow with a later topology. An end must not overtake what its agent said before it.
+   */
+  async #follow(topology: Topology): Promise<boolean> {
+    if (this.parts.commit.behind) return false;
+    try {
+      return (await this.#tracker.observe(topology)).launching;
+    } catch (error) {
+      if (error instanceof StoreFault) return false;
+      throw error;
+    }
+  }
+
+  /** Signals were lost: whatever has been told may have to be told again. */
+  #lookAnew(): void {
+    this.parts.log.warn({ target: this.target.targetId }, "signals were lost: reading everything anew");
+    this.#feeds.reread();
+    this.looker.keep(new Set());
+    this.kick(0);
   }
 
   #failed(error: unknown): void {
@@ -305,8 +331,8 @@ export class TargetMonitor {
     });
     if (events.length === 0) return;
     this.#lastChange = this.parts.now();
-    await this.parts.commit.submit(events).catch((error: unknown) => {
-      this.parts.log.error({ target: this.target.targetId, error: String(error) }, "signals were not stored");
+    await this.parts.commit.keep(events, (error) => {
+      this.parts.log.error({ target: this.target.targetId, error: String(error) }, "a signal was not stored");
     });
   }
 
@@ -327,8 +353,10 @@ export class TargetMonitor {
         fromDaemon(runtime, stopped ? "suspended" : "resumed", stopped ? "stopped" : "continued", now()),
       );
     }
-    if (events.length === 0) return;
+    // Not kept when refused: it is seen again while it holds.
+    if (events.length === 0 || commit.behind) return;
     commit.submit(events).catch((error: unknown) => {
+      if (error instanceof StoreFault) return;
       log.error({ target: this.target.targetId, error: String(error) }, "process states were not stored");
     });
   }

@@ -4,6 +4,7 @@ import { type Decision, decideOccupancy, type Ended } from "../engine/occupancy.
 import type { Micros } from "../engine/state.js";
 import type { Journal } from "../ingest/journal.js";
 import type { LiveRuntime } from "../ingest/live-runtime.js";
+import { redactText } from "../ingest/redact.js";
 import type { RuntimeStore } from "../store/runtime-store.js";
 import type { PaneRow, Topology } from "../tmux/topology.js";
 import { type FoundAgent, findAgent } from "./agent-finder.js";
@@ -56,12 +57,11 @@ export class RuntimeTracker {
       const active = this.active();
       for (const pane of topology.panes) {
         const table = pane.dead ? undefined : tables.get(pane.panePid);
-        const found = table === undefined ? undefined : findAgent(table, this.adapters);
-        if (found?.launching === true && this.#withinGrace(found)) {
-          launching = true;
-          const occupant = active.get(pane.paneId);
-          if (occupant === undefined) continue;
-        }
+        const seen = table === undefined ? undefined : findAgent(table, this.adapters);
+        const early = seen?.launching === true && this.#withinGrace(seen);
+        launching ||= early;
+        // A launcher without its worker opens nothing yet, whoever was in the pane before it.
+        const found = early ? undefined : seen;
         this.#carryOut(pane, topology.bootId ?? "", active.get(pane.paneId), found, table);
       }
       const present = new Set(topology.panes.map((pane) => pane.paneId));
@@ -101,9 +101,9 @@ export class RuntimeTracker {
       );
       this.journal.observe(record.runtimeId, {
         pids: own?.map((process) => process.pid) ?? [record.agentPid],
-        session: pane.sessionName,
+        session: redactText(pane.sessionName),
         windowId: pane.windowId,
-        cwd: pane.currentPath ?? record.cwd,
+        cwd: pane.currentPath === undefined ? record.cwd : redactText(pane.currentPath),
       });
     }
   }
@@ -168,9 +168,9 @@ export class RuntimeTracker {
         startedAtNs,
         agentSessionId: "",
         panePid: pane.panePid,
-        session: pane.sessionName,
+        session: redactText(pane.sessionName),
         windowId: pane.windowId,
-        cwd: pane.currentPath ?? "",
+        cwd: redactText(pane.currentPath ?? ""),
         createdAt: now,
       },
       pids,

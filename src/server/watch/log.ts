@@ -83,12 +83,19 @@ export class WatchLog {
     return { ...facts, ...change };
   }
 
-  /** The entry after `sequence`; undefined if there is none yet. `sequence` must be within reach. */
-  after(sequence: number): LogEntry | undefined {
-    const kept = this.#entries[this.#start + (sequence - this.reach)];
-    if (kept === undefined) return undefined;
-    const { sealed, open, ...facts } = kept;
-    return open === undefined ? opened(facts, sealed) : { ...facts, ...open };
+  /** Entries after `from` up to and including `to`; both must be within reach. */
+  between(from: number, to: number): LogEntry[] {
+    const first = this.#start + (from - this.reach);
+    // What one entry has after, a later one has before: it is decoded once.
+    const decoder = new Decoder();
+    return this.#entries.slice(first, first + (to - from)).map(({ sealed, open, ...facts }) => {
+      return open === undefined ? decoder.entry(facts, sealed) : { ...facts, ...open };
+    });
+  }
+
+  /** Every target's reach as the entry with this sequence told it; undefined if it is out of reach. */
+  targetsAt(sequence: number): readonly TargetReach[] | undefined {
+    return this.#entries[this.#start + (sequence - 1 - this.reach)]?.targets;
   }
 
   #seal<D extends DescMessage>(schema: D, { before, after }: RowChange<MessageShape<D>>): Encoded {
@@ -112,25 +119,44 @@ function size({ panes, windows, sessions }: Sealed): number {
   return [...panes, ...windows, ...sessions].reduce((sum, { after }) => sum + (after?.length ?? 64), 64);
 }
 
-/** Decodes only the rows that somebody asks for. */
-function opened(facts: Omit<LogEntry, keyof ViewChange>, sealed: Sealed): LogEntry {
-  return {
-    ...facts,
-    get panes() {
-      return sealed.panes.map((row) => decode(PaneSchema, row));
-    },
-    get windows() {
-      return sealed.windows.map((row) => decode(WindowSchema, row));
-    },
-    get sessions() {
-      return sealed.sessions.map((row) => decode(SessionSchema, row));
-    },
-  };
-}
+/** Decodes only the rows that somebody asks for, each once. */
+class Decoder {
+  readonly #rows = new Map<Uint8Array, unknown>();
 
-function decode<D extends DescMessage>(schema: D, { before, after }: Encoded): RowChange<MessageShape<D>> {
-  return {
-    before: before === undefined ? undefined : fromBinary(schema, before),
-    after: after === undefined ? undefined : fromBinary(schema, after),
-  };
+  entry(facts: Omit<LogEntry, keyof ViewChange>, sealed: Sealed): LogEntry {
+    const changes = <D extends DescMessage>(schema: D, rows: readonly Encoded[]) => {
+      let decoded: RowChange<MessageShape<D>>[] | undefined;
+      return () => {
+        decoded ??= rows.map(({ before, after }) => ({
+          before: before && this.#decode(schema, before),
+          after: after && this.#decode(schema, after),
+        }));
+        return decoded;
+      };
+    };
+    const panes = changes(PaneSchema, sealed.panes);
+    const windows = changes(WindowSchema, sealed.windows);
+    const sessions = changes(SessionSchema, sealed.sessions);
+    return {
+      ...facts,
+      get panes() {
+        return panes();
+      },
+      get windows() {
+        return windows();
+      },
+      get sessions() {
+        return sessions();
+      },
+    };
+  }
+
+  #decode<D extends DescMessage>(schema: D, bytes: Uint8Array): MessageShape<D> {
+    const known = this.#rows.get(bytes);
+    // Sound: a row's bytes are of one schema only.
+    if (known !== undefined) return known as MessageShape<D>;
+    const row = fromBinary(schema, bytes);
+    this.#rows.set(bytes, row);
+    return row;
+  }
 }

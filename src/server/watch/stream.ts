@@ -34,6 +34,8 @@ export class Stream {
   #summary = new RunningSummary();
   #reach: Reach | undefined;
   #told: Summary | undefined;
+  /** What a resumed reader has missed, until it was told. */
+  #missed: readonly LogEntry[] = [];
 
   constructor(
     private readonly view: View,
@@ -64,10 +66,11 @@ export class Stream {
   /** Takes up a live cursor: the summary is today's, with everything after the cursor taken back. */
   continueFrom(sequence: number): void {
     for (const pane of this.view.panes()) if (this.matcher.pane(pane)) this.#summary.count(pane, 1);
-    for (const entry of this.#entries(sequence, this.log.head)) this.#count(entry, -1);
+    this.#missed = this.log.between(sequence, this.log.head);
+    for (const entry of this.#missed) this.#count(entry, -1);
     this.#sequence = sequence;
     this.#told = this.#summary.message();
-    const then = this.log.after(sequence - 1)?.targets;
+    const then = this.log.targetsAt(sequence);
     // What the oldest reader was told last is not known any more; the next entry is told then, whatever it is.
     this.#reach = then === undefined ? undefined : reach(then, this.matcher.targets);
   }
@@ -78,7 +81,7 @@ export class Stream {
     while (this.#sequence < this.log.head) {
       const behind = this.log.head - this.#sequence;
       const upTo = behind > MERGE_BEHIND ? this.log.head : this.#sequence + 1;
-      const message = this.#step(this.#entries(this.#sequence, upTo), upTo);
+      const message = this.#step(this.#entries(upTo), upTo);
       if (message !== undefined) return [message];
     }
     return undefined;
@@ -108,14 +111,15 @@ export class Stream {
     }
   }
 
-  /** Entries after `from` up to and including `to`. */
-  #entries(from: number, to: number): LogEntry[] {
-    const entries: LogEntry[] = [];
-    for (let sequence = from; sequence < to; sequence++) {
-      const entry = this.log.after(sequence);
-      if (entry !== undefined) entries.push(entry);
-    }
-    return entries;
+  /** What comes next, up to and including `to`. What was decoded for resuming is not decoded again. */
+  #entries(to: number): readonly LogEntry[] {
+    const missed = this.#missed;
+    const [first] = missed;
+    if (first?.sequence !== this.#sequence + 1) return this.log.between(this.#sequence, to);
+    const known = missed.slice(0, to - this.#sequence);
+    this.#missed = missed.slice(known.length);
+    const last = this.#sequence + known.length;
+    return last < to ? [...known, ...this.log.between(last, to)] : known;
   }
 
   #message(
