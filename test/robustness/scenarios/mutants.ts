@@ -26,12 +26,12 @@ export const TRIALS: readonly Trial[] = [
         edits: [
           {
             file: "store/store.ts",
-            find: "      const result = db\n        .transaction(() => {",
+            find: "      const result = gate.run(\n",
             replace: `      if (!db.inTransaction) {
                 db.exec("BEGIN IMMEDIATE");
                 setTimeout(() => db.exec("COMMIT"), 60_000);
               }
-              const result = db.transaction(() => {`,
+              const result = gate.run(\n`,
           },
         ],
       },
@@ -41,13 +41,14 @@ export const TRIALS: readonly Trial[] = [
         edits: [
           {
             file: "ingest/group-commit.ts",
-            find: "setImmediate(() => this.flush())",
-            replace: "setTimeout(() => this.flush(), 50)",
+            find: "    this.#scheduled ??= setImmediate(() => {",
+            replace: `    const setImmediate = (then: () => void) => setTimeout(then, 50) as never;
+              this.#scheduled ??= setImmediate(() => {`,
           },
           {
             file: "ingest/group-commit.ts",
-            find: "this.#waiting.push({ events, resolve, reject });",
-            replace: `this.#waiting.push({ events, resolve, reject });
+            find: "this.#waiting.push({ events, resolve, refused: reject });",
+            replace: `this.#waiting.push({ events, resolve, refused: reject });
               resolve(events.map(() => ({ kind: "accepted", runtimeId: "" })));`,
           },
         ],
