@@ -21,12 +21,17 @@ export interface UnixHttpOptions {
   readonly onVersion?: ((version: string) => void) | undefined;
 }
 
+/** Less than the 5 s after which the daemon closes a connection that nobody uses. */
+const IDLE_MS = 2_000;
+
 export interface HttpCall {
   /** Path of the request, `/package.Service/Method`. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
   readonly signal?: AbortSignal | undefined;
+  /** Whether it may be sent a second time when nothing of an answer came: reads, and what carries its own id. */
+  readonly repeatable?: boolean | undefined;
 }
 
 export interface HttpAnswer {
@@ -53,21 +58,44 @@ async function* readBody(
   }
 }
 
-function post(call: HttpCall, socket: string): Promise<HttpAnswer> {
+/** Connections of repeatable calls that follow one another; made at the second such call, for most programs make one. */
+class Connections {
+  #calls = 0;
+  #agent: Http.Agent | undefined;
+
+  /** Undefined: the call takes a connection of its own. */
+  agentFor({ repeatable = false }: HttpCall): Http.Agent | undefined {
+    if (!repeatable) return undefined;
+    this.#calls += 1;
+    if (this.#calls > 1) this.#agent ??= new http.Agent({ keepAlive: true, timeout: IDLE_MS });
+    return this.#agent;
+  }
+}
+
+/** The daemon was just closing the idle connection into which the call was written; it never saw it. */
+class ConnectionWasClosing extends Error {}
+
+/**
+ * A call that may not be sent twice takes a connection of its own: cheap over a Unix socket, and it is never written into
+ * one that the daemon is just closing.
+ */
+function post(call: HttpCall, socket: string, agent: Http.Agent | undefined): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     checkSocket(socket);
     const { path, signal } = call;
     const headers = { ...call.headers, "content-length": call.body.length };
-    // A connection per call: cheap over a Unix socket, and no call is ever written into a connection that the
-    // daemon is just closing. Without an agent, which would parse "localhost" as an address first.
+    // Without an agent, which would parse "localhost" as an address first.
     const createConnection = () => net.connect({ path: socket });
-    const request = http.request({ createConnection, method: "POST", path, headers });
+    const way = agent === undefined ? { createConnection } : { agent, socketPath: socket };
+    const request = http.request({ ...way, method: "POST", path, headers });
     const abort = () => request.destroy();
     const finished = () => signal?.removeEventListener("abort", abort);
     signal?.addEventListener("abort", abort, { once: true });
     request.on("error", (thrown) => {
       finished();
-      reject(signal?.aborted ? signal.reason : connectionError(thrown, socket));
+      if (signal?.aborted) reject(signal.reason);
+      else if (request.reusedSocket) reject(new ConnectionWasClosing());
+      else reject(connectionError(thrown, socket));
     });
     request.on("response", (response) => {
       const body = readBody(response, socket, finished);
@@ -84,11 +112,22 @@ function isNotRunning(error: AgtmuxError): boolean {
 
 /** Builds the one function through which every call of this client goes. */
 export function createUnixHttp(options: UnixHttpOptions): UnixHttp {
+  const connections = new Connections();
+
+  async function postOnce(call: HttpCall, socket: string): Promise<HttpAnswer> {
+    try {
+      return await post(call, socket, connections.agentFor(call));
+    } catch (thrown) {
+      if (!(thrown instanceof ConnectionWasClosing)) throw thrown;
+      return await post(call, socket, undefined);
+    }
+  }
+
   async function tryAll(call: HttpCall): Promise<HttpAnswer> {
     let first: AgtmuxError | undefined;
     for (const socket of options.sockets()) {
       try {
-        return await post(call, socket);
+        return await postOnce(call, socket);
       } catch (thrown) {
         if (call.signal?.aborted) throw thrown;
         const error = connectionError(thrown, socket);

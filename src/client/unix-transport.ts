@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createUnixHttp, type HttpAnswer, type UnixHttp, type UnixHttpOptions } from "./unix-http.js";
@@ -83,6 +84,10 @@ function unaryOver(send: UnixHttp): Transport["unary"] {
         },
         body: toBinary(method.input, create(method.input, input)),
         signal,
+        // An event carries its own id: told twice, it is taken once.
+        repeatable:
+          method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS ||
+          method.name === "IngestEvents",
       });
       if (answer.status !== 200) throw await answerError(answer);
       const type = answer.headers["content-type"];

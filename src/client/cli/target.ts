@@ -96,15 +96,26 @@ export async function addTarget(context: Context, name: string, options: TargetA
   await printTarget(context.io, schemaVersion, required(target), options.json);
 }
 
-/** `agtmux target connect NAME`. E_TARGET_UNREACHABLE, after printing the target, if it is down afterwards. */
+/**
+ * `agtmux target connect NAME`. After printing the target: E_TARGET_UNREACHABLE if it is down, E_TMUX_UNSUPPORTED if its
+ * tmux is too old to be watched.
+ */
 export async function connectTarget(context: Context, name: string, options: JsonOption): Promise<void> {
   const call = { timeoutMs: CONNECT_TIMEOUT_MS };
   const answer = await context.client(TargetService).connectTarget({ name }, call);
   const target = required(answer.target);
   await printTarget(context.io, answer.schemaVersion, target, options.json);
   if (target.health === TargetHealth.DOWN) {
-    const message = `target ${name} is down: ${target.healthReason || "unreachable"}`;
-    throw new AgtmuxError(ErrorCode.E_TARGET_UNREACHABLE, message, { target: name }, true);
+    const cause = target.healthReason || "unreachable";
+    const message = `target ${name} is down: ${cause}`;
+    throw new AgtmuxError(ErrorCode.E_TARGET_UNREACHABLE, message, { target: name, cause }, true);
+  }
+  if (target.healthReason === "tmux_unsupported") {
+    const message = `the tmux of target ${name} is ${target.tmuxVersion}, older than 3.3`;
+    throw new AgtmuxError(ErrorCode.E_TMUX_UNSUPPORTED, message, {
+      target: name,
+      version: target.tmuxVersion,
+    });
   }
 }
 

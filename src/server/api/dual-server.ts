@@ -1,5 +1,5 @@
 import http, { type IncomingHttpHeaders, type RequestListener } from "node:http";
-import http2, { type ServerHttp2Session } from "node:http2";
+import http2, { type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
 import { ContractError } from "../contract-error.js";
@@ -63,7 +63,10 @@ export function dualServer(
     },
     guarded as RequestListener,
   );
-  const h2 = http2.createServer({ settings: { maxConcurrentStreams: MAX_STREAMS } }, guarded);
+  const h2 = http2.createServer({ settings: { maxConcurrentStreams: MAX_STREAMS } }, (request, response) => {
+    lingerStream(response.stream);
+    guarded(request, response);
+  });
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
@@ -140,6 +143,19 @@ function linger(socket: Socket): void {
     socket.end();
     socket.resume();
   };
+}
+
+/**
+ * The same for one request over HTTP/2: Node resets a stream that was answered before its request was read, and curl 7
+ * takes the reset for a failure if it comes along with the answer.
+ */
+function lingerStream(stream: ServerHttp2Stream): void {
+  stream.once("finish", () => {
+    if (stream.readableFlowing !== null || stream.readableEnded) return;
+    const timer = setTimeout(() => stream.close(), LINGER_MS);
+    stream.once("close", () => clearTimeout(timer));
+    stream.resume();
+  });
 }
 
 function ended(socket: Socket): Promise<void> {

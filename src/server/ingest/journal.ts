@@ -301,7 +301,7 @@ export class Journal {
     if (from !== undefined) this.store.checkpoints.dropFrom(runtimeId, from);
     const { fold, tail } = extended?.timeline ?? foldStored(this.store, runtime.record, adapter, from);
     const state = nextState(runtime.state, fold, Math.max(...events.map(({ ingestedAt }) => ingestedAt)));
-    this.store.states.write(state);
+    this.store.states.replace(state, runtime.state);
     const { checkpointEvery } = this.settings;
     if (Math.floor(fold.count / checkpointEvery) > Math.floor(runtime.fold.count / checkpointEvery)) {
       this.store.checkpoints.write(runtimeId, reducerName(adapter), fold);

@@ -49,6 +49,7 @@ function record(row: Row): StateRecord {
 /** States, keyed by runtime. Only the journal writes them. */
 export class StateStore {
   readonly #write;
+  readonly #restate;
   readonly #one;
 
   constructor(db: Database) {
@@ -60,6 +61,11 @@ export class StateStore {
          confidence = excluded.confidence, source = excluded.source, channel = excluded.channel,
          event_id = excluded.event_id, decided_at = excluded.decided_at, since = excluded.since,
          updated_at = excluded.updated_at, state_version = excluded.state_version, prompt_id = excluded.prompt_id`,
+    );
+    // Sets no indexed column: most events change nothing that anybody lists by.
+    this.#restate = db.prepare(
+      `UPDATE states SET confidence = ?, source = ?, channel = ?, event_id = ?, decided_at = ?, since = ?
+       WHERE runtime_id = ?`,
     );
     this.#one = db.prepare<[string], Row>("SELECT * FROM states WHERE runtime_id = ?");
   }
@@ -80,6 +86,17 @@ export class StateStore {
       state.stateVersion,
       state.promptId,
     );
+  }
+
+  /** The same for a state of which the store holds `before`. */
+  replace(state: StateRecord, before: StateRecord): void {
+    const { runtimeId, status } = state;
+    if (state.stateVersion !== before.stateVersion) {
+      this.write(state);
+      return;
+    }
+    const { confidence, source, channel, eventId, at, since } = status;
+    this.#restate.run(confidence, source, channel, eventId, at, since, runtimeId);
   }
 
   find(runtimeId: string): StateRecord | undefined {
