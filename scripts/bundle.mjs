@@ -32,7 +32,7 @@ export async function bundleDaemon(outdir, root = process.cwd(), { failpoints = 
     entryPoints: { agtmuxd: "src/server/main.ts" },
     chunkNames: "daemon/[name]-[hash]",
     minifySyntax: true,
-    external: ["better-sqlite3"],
+    external: ["better-sqlite3", "ssh2"],
     define: { AGTMUX_FAILPOINTS: String(failpoints) },
     plugins,
     banner: { js: `${SHEBANG}\n${REQUIRE}` },

@@ -36,7 +36,7 @@ const programs = stage("agtmux", {
   name: "agtmux",
   description: manifest.description,
   bin: { agtmux: "dist/agtmux.mjs", agtmuxd: "dist/agtmuxd.mjs" },
-  dependencies: pick(["better-sqlite3"]),
+  dependencies: pick(["better-sqlite3", "ssh2"]),
 });
 await bundle(join(programs, "dist"));
 cpSync("README.md", join(programs, "README.md"));

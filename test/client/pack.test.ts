@@ -63,7 +63,7 @@ describe("TC-071 the two packages, installed in an empty folder", () => {
       "@connectrpc/connect",
       "@connectrpc/connect-node",
     ]);
-    expect(Object.keys(manifest("agtmux").dependencies)).toEqual(["better-sqlite3"]);
+    expect(Object.keys(manifest("agtmux").dependencies)).toEqual(["better-sqlite3", "ssh2"]);
   });
 
   it("have both programs, which start the daemon and answer", () => {
