@@ -9,6 +9,7 @@ const CHECKS = [
   ["contract lint", "buf", ["lint"]],
   ["contract format", "buf", ["format", "--diff", "--exit-code"]],
   ["contract compatibility", process.execPath, ["scripts/breaking.mjs"]],
+  ["schemas only grow", process.execPath, ["scripts/schemas.mjs"]],
   ["generated code is current", process.execPath, ["scripts/generated.mjs"]],
   ["test catalog", process.execPath, ["scripts/catalog.mjs"]],
 ];

@@ -41,6 +41,7 @@ const programs = stage("agtmux", {
 await bundle(join(programs, "dist"));
 cpSync("README.md", join(programs, "README.md"));
 cpSync("schema", join(programs, "schema"), { recursive: true });
+rmSync(join(programs, "schema", "landed.json"), { force: true });
 
 const client = stage("client", {
   name: "@agtmux/client",

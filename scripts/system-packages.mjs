@@ -2,9 +2,9 @@
 // else prints the one command to type and exits with status 3.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, isAbsolute, join } from "node:path";
 
-/** Program that must be found → Debian package that brings it. */
+/** What must be there → Debian package that brings it: a program on the PATH, or a file by its whole path. */
 const NEEDED = {
   tmux: "tmux",
   curl: "curl",
@@ -12,12 +12,27 @@ const NEEDED = {
   busybox: "busybox",
   sshd: "openssh-server",
   ssh: "openssh-client",
+  protoc: "protobuf-compiler",
+  grpc_python_plugin: "protobuf-compiler-grpc",
+  "/usr/include/google/protobuf/descriptor.proto": "libprotobuf-dev",
+  "/usr/bin/python3": "python3",
 };
 
+/** Modules that Debian's Python must find → Debian package that brings it. */
+const PYTHON_MODULES = { grpc: "python3-grpcio", "google.protobuf": "python3-protobuf" };
+
 const PATHS = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
-const missing = Object.entries(NEEDED)
-  .filter(([program]) => !PATHS.some((folder) => folder !== "" && existsSync(join(folder, program))))
-  .map(([, packageName]) => packageName);
+const present = (name) =>
+  isAbsolute(name)
+    ? existsSync(name)
+    : PATHS.some((folder) => folder !== "" && existsSync(join(folder, name)));
+const importable = (name) =>
+  spawnSync("/usr/bin/python3", ["-c", `import ${name}`], { stdio: "ignore" }).status === 0;
+const lacking = (needed, found) =>
+  Object.keys(needed)
+    .filter((name) => !found(name))
+    .map((name) => needed[name]);
+const missing = [...lacking(NEEDED, present), ...lacking(PYTHON_MODULES, importable)];
 
 if (missing.length > 0) {
   const command = `apt-get update && apt-get install -y --no-install-recommends ${missing.join(" ")}`;

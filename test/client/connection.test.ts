@@ -228,6 +228,7 @@ describe("calls", () => {
     expect(human).toEqual({ status: 5, out: "", err: "agtmux: the runtime has ended (E_RUNTIME_STALE)\n" });
     const json = await run("explain runtime:ab --json", env);
     expect(JSON.parse(json.err)).toEqual({
+      schema_version: 1,
       error: {
         code: "E_RUNTIME_STALE",
         message: "the runtime has ended",

@@ -46,6 +46,7 @@ describe("bad usage", () => {
     const { status, err } = await run("list panes --state busy --json");
     expect(status).toBe(2);
     expect(JSON.parse(err)).toEqual({
+      schema_version: 1,
       error: {
         code: "E_INVALID_ARGUMENT",
         message: expect.stringContaining("busy"),

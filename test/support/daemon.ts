@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Agtmux, connect } from "../../src/client/index.js";
+import { DAEMON_NODE_OPTIONS } from "../../src/client/spawn.js";
 
 const BUILT = join(import.meta.dirname, "..", "..", process.env["AGTMUX_TEST_DIST"] ?? "dist", "agtmuxd.mjs");
 const READY_MS = 15_000;
@@ -85,7 +86,7 @@ export class TestDaemon {
       TMUX_TMPDIR: root,
       ...extra,
     };
-    const child = spawn(process.execPath, [BUILT, "--log-level", logLevel], {
+    const child = spawn(process.execPath, [...DAEMON_NODE_OPTIONS, BUILT, "--log-level", logLevel], {
       env,
       stdio: ["ignore", "ignore", "pipe"],
     });

@@ -36,7 +36,7 @@ function errorText(error: AgtmuxError, asJson: boolean): string {
   const message = printable(error.message);
   if (!asJson) return `agtmux: ${message} (${error.codeName})\n`;
   const { codeName: code, details, retryable } = error;
-  return `${safeJson({ error: { code, message, details, retryable } })}\n`;
+  return `${safeJson({ schema_version: 1, error: { code, message, details, retryable } })}\n`;
 }
 
 function wantsJson(argv: readonly string[]): boolean {
