@@ -15,6 +15,8 @@ const REQUEST_MS = 60_000;
 const LINGER_MS = 1_000;
 const MAX_CONNECTIONS = 2_048;
 const MAX_STREAMS = 1_024;
+/** A client that takes nothing for this long is gone: every stream says something each 15 s. */
+const STALLED_MS = 120_000;
 /** How often a draining server closes the connections that have become idle. */
 const DRAIN_LOOK_MS = 25;
 
@@ -34,6 +36,7 @@ export function dualServer(
   admit: (headers: IncomingHttpHeaders) => Admission,
   handler: Handler,
   onError: (error: unknown) => void,
+  stalledMs = STALLED_MS,
 ): DualServer {
   const guarded: Handler = (request, response) => {
     const admission = admit(request.headers);
@@ -70,8 +73,19 @@ export function dualServer(
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
+  // Node's own inactivity: a connection whose client does not read makes no progress.
+  h1.timeout = stalledMs;
   h2.on("session", (session) => {
     sessions.add(session);
+    const streams = new Set<ServerHttp2Stream>();
+    session.on("stream", (stream) => {
+      streams.add(stream);
+      stream.on("close", () => streams.delete(stream));
+    });
+    session.setTimeout(stalledMs, () => {
+      // One without anything to send is only quiet: health watches of standard tools say nothing for days.
+      if ([...streams].some((stream) => stream.writableLength > 0)) session.destroy();
+    });
     session.on("close", () => sessions.delete(session));
     session.on("error", onError);
   });
