@@ -11,6 +11,7 @@ import { Ingestor } from "./api/ingest-service.js";
 import { type InstanceLock, takeLock } from "./api/lock.js";
 import { requestHandler } from "./api/routes.js";
 import { allServices, ingestOnly } from "./api/services.js";
+import { WatchWire } from "./api/watch-wire.js";
 import { Clock, type ClockSources } from "./clock.js";
 import type { Config, Places, TcpAddress } from "./config.js";
 import type { Micros } from "./engine/state.js";
@@ -229,6 +230,7 @@ async function serve(
         ...limits,
         routes: allServices(parts),
         health: () => healthDocument(health),
+        watch: new WatchWire(hub, config.requestBytes, log),
       }),
       ingestHandler: requestHandler({ ...limits, routes: ingestOnly(ingestor) }),
       onError,

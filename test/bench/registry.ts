@@ -2,6 +2,7 @@ import { cliStart } from "./rows/cli-start.js";
 import { eventToWatcher } from "./rows/event-to-watcher.js";
 import { hookCall } from "./rows/hook-call.js";
 import { idle } from "./rows/idle.js";
+import { idleWatchers } from "./rows/idle-watchers.js";
 import { ingestBatches } from "./rows/ingest-batches.js";
 import { ingestCalls } from "./rows/ingest-calls.js";
 import { ingestMemory } from "./rows/ingest-memory.js";
@@ -18,6 +19,7 @@ export const ROWS: readonly Row[] = [
   tmuxToWatcher,
   eventToWatcher,
   manyWatchers,
+  idleWatchers,
   resume,
   ingestCalls,
   ingestBatches,

@@ -160,13 +160,17 @@ function linger(socket: Socket): void {
 }
 
 /**
- * The same for one request over HTTP/2: Node resets a stream that was answered before its request was read, and curl 7
- * takes the reset for a failure if it comes along with the answer.
+ * The same for one request over HTTP/2. Node resets a stream that was answered before its request was touched, and curl 7
+ * takes the reset for a failure if it comes along with the answer; one that was read in part, Node leaves open for ever.
  */
 function lingerStream(stream: ServerHttp2Stream): void {
   stream.once("finish", () => {
-    if (stream.readableFlowing !== null || stream.readableEnded) return;
-    const timer = setTimeout(() => stream.close(), LINGER_MS);
+    if (stream.readableEnded) return;
+    const timer = setTimeout(() => {
+      stream.close();
+      // What was not read keeps a closed stream alive.
+      stream.destroy();
+    }, LINGER_MS);
     stream.once("close", () => clearTimeout(timer));
     stream.resume();
   });

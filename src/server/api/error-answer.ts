@@ -37,7 +37,9 @@ export function answerError(request: Request, response: Response, error: Contrac
     // gRPC's answer without a body: the status stands in the headers.
     response.statusCode = 200;
     response.setHeader("content-type", type);
-    setTrailerStatus(new Headers(), thrown).forEach((value, name) => {
+    const status = setTrailerStatus(new Headers(), thrown);
+    spareMessage(status);
+    status.forEach((value, name) => {
       response.setHeader(name, value);
     });
     response.end();
@@ -67,11 +69,14 @@ export function withDetails(
     const response = await handler(request);
     if (response.status === 405)
       return refused(response, "this method is called with POST, reads with GET too");
+    if (response.status === 505)
+      return refused(response, "this method takes messages while it gives some, which needs HTTP/2");
     if (response.status === 415) return refused(response, "the content type is none that this method takes");
-    if (handler.method.methodKind !== "unary") return response;
     const type = response.header?.get("content-type") ?? "";
-    if (type.startsWith("application/grpc-web")) return amendedWeb(response);
-    if (type.startsWith("application/grpc")) return amendedTrailer(response);
+    const isWeb = type.startsWith("application/grpc-web");
+    if (type.startsWith("application/grpc") && !isWeb) return amendedTrailer(response);
+    if (handler.method.methodKind !== "unary") return response;
+    if (isWeb) return amendedWeb(response);
     // The library compresses long bodies only; its own errors are short.
     const plain = response.header?.has("content-encoding") !== true;
     return response.status >= 400 && plain ? amendedJson(response) : response;
@@ -102,6 +107,7 @@ function amendedTrailer(response: UniversalServerResponse): UniversalServerRespo
   async function* checked(chunks: AsyncIterable<Uint8Array>, status: Headers): AsyncIterable<Uint8Array> {
     yield* chunks;
     amendTrailer(status);
+    spareMessage(status);
   }
   return { ...response, body: checked(body, trailer) };
 }
@@ -123,11 +129,23 @@ async function amendedWeb(response: UniversalServerResponse): Promise<UniversalS
   return { ...response, body: once(bytes) };
 }
 
-function envelope(flags: number, data: Uint8Array): Buffer {
+/** One frame of a stream. */
+export function envelope(flags: number, data: Uint8Array): Buffer {
   const head = Buffer.alloc(ENVELOPE_HEAD);
   head.writeUInt8(flags);
   head.writeUInt32BE(data.byteLength, 1);
   return Buffer.concat([head, data]);
+}
+
+/**
+ * Has gRPC's message percent-encoded no more than it must be: the library encodes every mark, and grpc-js gives them to
+ * its user as they came.
+ */
+function spareMessage(trailer: Headers): void {
+  const encoded = trailer.get("grpc-message");
+  if (encoded === null) return;
+  const message = decodeURIComponent(encoded);
+  trailer.set("grpc-message", message.replace(/[^\x20-\x24\x26-\x7e]+/gu, encodeURIComponent));
 }
 
 function amendTrailer(trailer: Headers): boolean {

@@ -20,6 +20,7 @@ import { VERSION } from "../version.js";
 import type { Handler } from "./dual-server.js";
 import { answerError, type Request, type Response, withDetails } from "./error-answer.js";
 import { completed, connectError, contractError } from "./errors.js";
+import { WATCH_PATH, type WatchWire } from "./watch-wire.js";
 
 export interface RouteOptions {
   readonly routes: (router: ConnectRouter) => void;
@@ -27,6 +28,8 @@ export interface RouteOptions {
   readonly log: Logger;
   /** Serves GET /v1/health when given. */
   readonly health?: (() => GetHealthResponse) | undefined;
+  /** Serves Watch where it can, before the library. */
+  readonly watch?: WatchWire | undefined;
 }
 
 /** Why a call was cut off, if its own deadline did it: the library leaves that to the method, and ours do not look. */
@@ -73,7 +76,7 @@ function errorInterceptor(log: Logger): Interceptor {
 }
 
 /** The request handler of one socket: Connect, gRPC and gRPC-Web of the given services, and /v1/health. */
-export function requestHandler({ routes, maxRequestBytes, log, health }: RouteOptions): Handler {
+export function requestHandler({ routes, maxRequestBytes, log, health, watch }: RouteOptions): Handler {
   const router = createConnectRouter({
     interceptors: [errorInterceptor(log)],
     readMaxBytes: maxRequestBytes,
@@ -102,6 +105,7 @@ export function requestHandler({ routes, maxRequestBytes, log, health }: RouteOp
       answerHealth(request, response, health);
       return;
     }
+    if (path === WATCH_PATH && watch?.serve(request, response) === true) return;
     const method = methods.get(path);
     if (method === undefined) {
       answerError(request, response, new ContractError(ErrorCode.E_UNIMPLEMENTED, "no such method"));

@@ -13,6 +13,7 @@ import { matcher } from "./filter.js";
 import type { WatchLog } from "./log.js";
 import type { TargetReach } from "./reach.js";
 import { scopeOf } from "./scope.js";
+import { SharedMessages } from "./shared-messages.js";
 import { Stream } from "./stream.js";
 import type { View, ViewChange } from "./view.js";
 
@@ -29,6 +30,7 @@ const NOTHING: ViewChange = { panes: [], windows: [], sessions: [] };
 export class WatchHub {
   #targets: readonly TargetReach[] = [];
   readonly #waiting = new Set<() => void>();
+  readonly #shared = new SharedMessages();
   #closed = false;
   #watchers = 0;
 
@@ -81,11 +83,19 @@ export class WatchHub {
     if (scope === undefined) throw invalidArgument("scope", "no such scope");
     const filter = request.filter ?? create(FilterSchema);
     const shown = request.scope === WatchScope.UNSPECIFIED ? WatchScope.PANES : request.scope;
-    const stream = new Stream(this.view, this.log, this.now, scope, matcher(filter), {
-      streamId: streamId(this.instanceId, shown, filter),
-      scope: shown,
-      filter,
-    });
+    const stream = new Stream(
+      this.view,
+      this.log,
+      this.now,
+      scope,
+      matcher(filter),
+      {
+        streamId: streamId(this.instanceId, shown, filter),
+        scope: shown,
+        filter,
+      },
+      this.#shared,
+    );
     this.#watchers += 1;
     try {
       yield* this.#open(stream, request);

@@ -16,6 +16,7 @@ import { type Reach, reach, sameReach, type TargetReach } from "./reach.js";
 import { RunningSummary } from "./rollup.js";
 import { timestamp } from "./rows.js";
 import type { Scope } from "./scope.js";
+import type { Shared, SharedMessages } from "./shared-messages.js";
 import type { View } from "./view.js";
 
 /** A reader further behind than this gets its backlog as one merged delta. */
@@ -44,6 +45,7 @@ export class Stream {
     private readonly scope: Scope,
     private readonly matcher: Matcher,
     readonly head: StreamHead,
+    private readonly shared: SharedMessages,
   ) {}
 
   snapshot(targets: readonly TargetReach[]): WatchResponse {
@@ -60,7 +62,8 @@ export class Stream {
   }
 
   bookmark(targets: readonly TargetReach[]): WatchResponse {
-    return this.#message(WatchType.BOOKMARK, targets, {});
+    const make = (): WatchResponse => this.#message(WatchType.BOOKMARK, targets, {});
+    return this.shared.bookmark(this.head.streamId, this.#sequence, this.now(), make);
   }
 
   /** Takes up a live cursor: the summary is today's, with everything after the cursor taken back. */
@@ -88,14 +91,25 @@ export class Stream {
   }
 
   #step(entries: readonly LogEntry[], upTo: number): WatchResponse | undefined {
+    const from = this.#sequence;
     for (const entry of entries) this.#count(entry, 1);
     this.#sequence = upTo;
     const last = entries.at(-1);
     if (last === undefined) return undefined;
-    const changes = this.scope.changes(entries, this.matcher, timestamp(this.now()));
-    const now = reach(last.targets, this.matcher.targets);
-    if (changes.length === 0 && this.#alreadyTold(now)) return undefined;
-    return this.#message(WatchType.DELTA, last.targets, { changes, coalesced: entries.length > 1 }, last.at);
+    const make = (): Shared => {
+      const changes = this.scope.changes(entries, this.matcher, timestamp(this.now()));
+      const now = reach(last.targets, this.matcher.targets);
+      if (changes.length === 0 && this.#alreadyTold(now)) return { message: undefined, reach: now };
+      const body = { changes, coalesced: entries.length > 1 };
+      return { message: this.#message(WatchType.DELTA, last.targets, body, last.at), reach: now };
+    };
+    // Who does not know what it was told last cannot go by what another was.
+    if (this.#reach === undefined) return make().message;
+    const { message, reach: told } = this.shared.step(this.head.streamId, from, upTo, this.log.head, make);
+    if (message === undefined) return undefined;
+    this.#reach = told;
+    this.#told = message.summary;
+    return message;
   }
 
   #alreadyTold(now: Reach): boolean {
