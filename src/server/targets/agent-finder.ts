@@ -10,9 +10,15 @@ export interface FoundAgent {
   readonly launching: boolean;
 }
 
-/** The outermost agent among the processes of the terminal's foreground group; undefined if there is none. */
+/**
+ * The outermost agent among the processes of the terminal's foreground group; undefined if there is none. What does not
+ * come from the pane's own process is an orphan of an agent that was killed: it looks like one until it is gone too.
+ */
 export function findAgent(pane: PaneProcesses, adapters: readonly AnyAdapter[]): FoundAgent | undefined {
-  const processes = pane.processes.filter((process) => process.tty !== 0 && process.pgid === process.tpgid);
+  const own = descendants(pane);
+  const processes = pane.processes.filter(
+    (process) => own.has(process.pid) && process.tty !== 0 && process.pgid === process.tpgid,
+  );
   const foreground: PaneProcesses = { panePid: pane.panePid, processes };
   let outermost: { depth: number; found: FoundAgent } | undefined;
   for (const adapter of adapters) {
@@ -27,4 +33,12 @@ export function findAgent(pane: PaneProcesses, adapters: readonly AnyAdapter[]):
     outermost = { depth, found: { adapter, process, launcher, launching: worker === undefined } };
   }
   return outermost?.found;
+}
+
+/** The pane's first process and all that it has started, by pid. */
+function descendants({ panePid, processes }: PaneProcesses): Set<number> {
+  const children = Map.groupBy(processes, ({ ppid }) => ppid);
+  const found = new Set([panePid]);
+  for (const pid of found) for (const child of children.get(pid) ?? []) found.add(child.pid);
+  return found;
 }
