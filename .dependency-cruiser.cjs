@@ -63,7 +63,10 @@ module.exports = {
     {
       name: "only-executors-start-processes",
       severity: "error",
-      from: { path: "^src/server/", pathNot: "^src/server/(targets/.*executor|tmux/doorbell)" },
+      from: {
+        path: "^src/server/",
+        pathNot: "^src/server/(targets/.*executor|targets/ssh/ssh-process|tmux/doorbell)",
+      },
       to: { path: "^(node:)?child_process$" },
     },
   ],

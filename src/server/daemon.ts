@@ -5,10 +5,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AdapterRegistry } from "./adapters/registry.js";
 import { type HealthParts, healthDocument, type Shortfall } from "./api/daemon-service.js";
 import { checkSocketPath, privateDirectory, refuseLiveSocket } from "./api/directories.js";
-import { type Doors, LOCAL_READER, openDoors, writeAtomic } from "./api/doors.js";
+import { type Doors, LOCAL_READER, openDoors, readerKey, writeAtomic } from "./api/doors.js";
 import { Explainer } from "./api/explain.js";
 import { Ingestor } from "./api/ingest-service.js";
 import { type InstanceLock, takeLock } from "./api/lock.js";
+import { remoteDoor } from "./api/remote-door.js";
 import { requestHandler } from "./api/routes.js";
 import { allServices, ingestOnly } from "./api/services.js";
 import { WatchWire } from "./api/watch-wire.js";
@@ -25,7 +26,11 @@ import type { Logger } from "./log.js";
 import { Reconciler } from "./reconciler.js";
 import { openStore, type Store } from "./store/store.js";
 import { createLocalAgentFiles, createLocalProcessTable } from "./targets/local-host.js";
+import { createLocalTarget } from "./targets/local-target.js";
 import { TargetManager } from "./targets/manager.js";
+import { readerId } from "./targets/ssh/reader-id.js";
+import { sshAccess } from "./targets/ssh/ssh-access.js";
+import { createSshTarget } from "./targets/ssh/ssh-target.js";
 import { VERSION } from "./version.js";
 import { AgentIndex } from "./watch/agent-index.js";
 import { WatchHub } from "./watch/hub.js";
@@ -111,6 +116,9 @@ async function serve(
 
   const registry = new AdapterRegistry();
   const processes = createLocalProcessTable();
+  const files = createLocalAgentFiles();
+  const ssh = sshAccess(env);
+  const key = readerKey(join(places.stateDir, "reader-key"));
   const journal = new Journal(
     store,
     (agentType) => registry.find(agentType),
@@ -135,8 +143,6 @@ async function serve(
     store,
     journal,
     {
-      processes,
-      files: createLocalAgentFiles(),
       adapters: registry.adapters,
       journal,
       commit,
@@ -156,7 +162,18 @@ async function serve(
         hub.setTargets(targets.reach());
       },
     },
-    env,
+    (target) => {
+      const shared = { env, now, settings: config };
+      if (target.kind === "ssh") {
+        const remote = { ...ssh, log, readerId: readerId(key, target.targetId) };
+        return createSshTarget(target, {
+          ...shared,
+          ...remote,
+          openDoor: (origin) => remoteDoor({ ...ingest, maxRequestBytes: config.requestBytes, log }, origin),
+        });
+      }
+      return createLocalTarget(target, { ...shared, processes, files });
+    },
     now,
     (target) => {
       hub.publish(view.remove(target));
@@ -171,16 +188,14 @@ async function serve(
   });
   index.reload();
 
+  const intake = {
+    adapter: (agentType: string) => registry.find(agentType),
+    maxPayloadBytes: config.hookPayloadBytes,
+  };
+  const ingest = { journal, commit, maxEvents: config.ingestBatchEvents, now, intake };
   const ingestor = new Ingestor({
-    journal,
-    commit,
-    maxEvents: config.ingestBatchEvents,
-    now,
-    intake: {
-      adapter: (agentType) => registry.find(agentType),
-      ancestors: (adapter, pids) => trustedAncestors(adapter, pids, processes),
-      maxPayloadBytes: config.hookPayloadBytes,
-    },
+    ...ingest,
+    intake: { ...intake, ancestors: (adapter, pids) => trustedAncestors(adapter, pids, processes) },
   });
   privateDirectory(places.ingestDir);
   privateDirectory(places.spoolDir);

@@ -434,7 +434,11 @@ describe("targets", () => {
       [{ name: "", kind: TargetKind.LOCAL }, "E_INVALID_ARGUMENT"],
       [{ name: "x" }, "E_INVALID_ARGUMENT"],
       [{ name: "x", kind: TargetKind.LOCAL, tmuxSocket: "a\0b" }, "E_INVALID_ARGUMENT"],
-      [{ name: "x", kind: TargetKind.SSH }, "E_UNIMPLEMENTED"],
+      [{ name: "x", kind: TargetKind.LOCAL, sshTarget: "vm" }, "E_INVALID_ARGUMENT"],
+      [{ name: "x", kind: TargetKind.LOCAL, acceptNewHostKey: true }, "E_INVALID_ARGUMENT"],
+      [{ name: "x", kind: TargetKind.SSH, sshTarget: "-oProxyCommand=x" }, "E_INVALID_ARGUMENT"],
+      [{ name: "x", kind: TargetKind.SSH, sshTarget: "vm $(x)" }, "E_INVALID_ARGUMENT"],
+      [{ name: "x", kind: TargetKind.SSH, tmuxSocket: "/tmp/$(x)" }, "E_INVALID_ARGUMENT"],
     ];
     for (const [request, expected] of tcs) expect(await code(targets.addTarget(request))).toBe(expected);
   });

@@ -119,6 +119,7 @@ const OPTIONAL = [
   "pane: exit_status",
   "pane: prompt_text",
   "target: boot_id",
+  "target: health_message",
   "target: health_reason",
   "target: last_ok_at",
   "target: ssh_target",

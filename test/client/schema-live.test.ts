@@ -173,7 +173,7 @@ describe("TC-021 TC-035 TC-045 the real program, where agents run", () => {
     ["list nothing --json", 2],
     ["target remove lab --json", 5],
     ["target add lab --kind local --json", 5],
-    ["target add vm --kind ssh --json", 1],
+    ["target add vm --kind ssh --ssh-target -x --json", 2],
     ["events --limit x --json", 2],
   ])("TC-018 fails with an object that schema error knows: %s", (line, status) => {
     prints("error", scene.daemon, line, status);

@@ -3,7 +3,7 @@ import { failed, type Health, INITIAL_HEALTH, succeeded } from "../../src/server
 
 const settings = { downAfterFailures: 3, downWindowMs: 30_000, upAfterProbes: 2 };
 
-/** Replays a history: `f` a failure, `.` a good probe, `t` a good probe without tmux; `+n` lets n seconds pass. */
+/** Replays a history: `f` a failure, `.` a good probe, `x` a failure after which nothing is tried by itself, `t` a good probe without tmux; `+n` lets n seconds pass. */
 function replay(history: string): Health {
   let now = 0;
   let health = INITIAL_HEALTH;
@@ -11,6 +11,7 @@ function replay(history: string): Health {
     now += 1_000;
     if (word.startsWith("+")) now += Number(word.slice(1)) * 1_000_000;
     else if (word === "f") health = failed(health, "timeout", now, settings);
+    else if (word === "x") health = failed(health, "auth", now, settings, { message: "no key", final: true });
     else health = succeeded(health, word === "t" ? "tmux_not_found" : "", now, settings);
   }
   return health;
@@ -37,6 +38,10 @@ describe("health of a target", () => {
     ["f f f . f", "degraded", "one failure after an answer is the first of three"],
     ["f f f f f f", "down", "stays down"],
     ["f f f +100 f", "down", "stays down however seldom it is tried"],
+    ["x", "down", "no further attempt will come"],
+    [". x", "down", "nor for one that was well"],
+    ["x .", "degraded", "it is reached all the same"],
+    ["x . .", "ok", "and proven"],
     ["t", "degraded", "no tmux is no failure, and not ok"],
     ["t t t t", "degraded", "and lasts"],
     ["t .", "ok", "tmux was installed"],
@@ -50,5 +55,7 @@ describe("health of a target", () => {
     expect([health.lastOkAt, health.reason]).toEqual([1_000, "timeout"]);
     expect(replay("t").reason).toBe("tmux_not_found");
     expect(replay("f . .").reason).toBe("");
+    expect(replay(". x")).toMatchObject({ reason: "auth", message: "no key" });
+    expect(replay("x . .")).toMatchObject({ reason: "", message: "" });
   });
 });

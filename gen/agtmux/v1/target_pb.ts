@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agtmux/v1/target.proto.
  */
 export const file_agtmux_v1_target: GenFile = /*@__PURE__*/
-  fileDesc("ChZhZ3RtdXgvdjEvdGFyZ2V0LnByb3RvEglhZ3RtdXgudjEiqwIKBlRhcmdldBIMCgRuYW1lGAEgASgJEiMKBGtpbmQYAiABKA4yFS5hZ3RtdXgudjEuVGFyZ2V0S2luZBISCgpzc2hfdGFyZ2V0GAMgASgJEhMKC3RtdXhfc29ja2V0GAQgASgJEicKBmhlYWx0aBgFIAEoDjIXLmFndG11eC52MS5UYXJnZXRIZWFsdGgSFQoNaGVhbHRoX3JlYXNvbhgGIAEoCRIUCgx0bXV4X3ZlcnNpb24YByABKAkSDwoHYm9vdF9pZBgIIAEoCRIuCgpsYXN0X29rX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjcmVhdGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJuChBBZGRUYXJnZXRSZXF1ZXN0EgwKBG5hbWUYASABKAkSIwoEa2luZBgCIAEoDjIVLmFndG11eC52MS5UYXJnZXRLaW5kEhIKCnNzaF90YXJnZXQYAyABKAkSEwoLdG11eF9zb2NrZXQYBCABKAkiTgoRQWRkVGFyZ2V0UmVzcG9uc2USFgoOc2NoZW1hX3ZlcnNpb24YASABKAUSIQoGdGFyZ2V0GAIgASgLMhEuYWd0bXV4LnYxLlRhcmdldCIkChRDb25uZWN0VGFyZ2V0UmVxdWVzdBIMCgRuYW1lGAEgASgJIlIKFUNvbm5lY3RUYXJnZXRSZXNwb25zZRIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoBRIhCgZ0YXJnZXQYAiABKAsyES5hZ3RtdXgudjEuVGFyZ2V0IhQKEkxpc3RUYXJnZXRzUmVxdWVzdCKDAQoTTGlzdFRhcmdldHNSZXNwb25zZRIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoBRIwCgxnZW5lcmF0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiIKB3RhcmdldHMYAyADKAsyES5hZ3RtdXgudjEuVGFyZ2V0IiMKE1JlbW92ZVRhcmdldFJlcXVlc3QSDAoEbmFtZRgBIAEoCSJGChRSZW1vdmVUYXJnZXRSZXNwb25zZRIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoBRIWCg5lbmRlZF9ydW50aW1lcxgCIAEoBTLPAgoNVGFyZ2V0U2VydmljZRJGCglBZGRUYXJnZXQSGy5hZ3RtdXgudjEuQWRkVGFyZ2V0UmVxdWVzdBocLmFndG11eC52MS5BZGRUYXJnZXRSZXNwb25zZRJSCg1Db25uZWN0VGFyZ2V0Eh8uYWd0bXV4LnYxLkNvbm5lY3RUYXJnZXRSZXF1ZXN0GiAuYWd0bXV4LnYxLkNvbm5lY3RUYXJnZXRSZXNwb25zZRJRCgtMaXN0VGFyZ2V0cxIdLmFndG11eC52MS5MaXN0VGFyZ2V0c1JlcXVlc3QaHi5hZ3RtdXgudjEuTGlzdFRhcmdldHNSZXNwb25zZSIDkAIBEk8KDFJlbW92ZVRhcmdldBIeLmFndG11eC52MS5SZW1vdmVUYXJnZXRSZXF1ZXN0Gh8uYWd0bXV4LnYxLlJlbW92ZVRhcmdldFJlc3BvbnNlYgZwcm90bzM", [file_agtmux_v1_common, file_google_protobuf_timestamp]);
+  fileDesc("ChZhZ3RtdXgvdjEvdGFyZ2V0LnByb3RvEglhZ3RtdXgudjEiwwIKBlRhcmdldBIMCgRuYW1lGAEgASgJEiMKBGtpbmQYAiABKA4yFS5hZ3RtdXgudjEuVGFyZ2V0S2luZBISCgpzc2hfdGFyZ2V0GAMgASgJEhMKC3RtdXhfc29ja2V0GAQgASgJEicKBmhlYWx0aBgFIAEoDjIXLmFndG11eC52MS5UYXJnZXRIZWFsdGgSFQoNaGVhbHRoX3JlYXNvbhgGIAEoCRIUCgx0bXV4X3ZlcnNpb24YByABKAkSDwoHYm9vdF9pZBgIIAEoCRIuCgpsYXN0X29rX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjcmVhdGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5oZWFsdGhfbWVzc2FnZRgLIAEoCSKLAQoQQWRkVGFyZ2V0UmVxdWVzdBIMCgRuYW1lGAEgASgJEiMKBGtpbmQYAiABKA4yFS5hZ3RtdXgudjEuVGFyZ2V0S2luZBISCgpzc2hfdGFyZ2V0GAMgASgJEhMKC3RtdXhfc29ja2V0GAQgASgJEhsKE2FjY2VwdF9uZXdfaG9zdF9rZXkYBSABKAgiTgoRQWRkVGFyZ2V0UmVzcG9uc2USFgoOc2NoZW1hX3ZlcnNpb24YASABKAUSIQoGdGFyZ2V0GAIgASgLMhEuYWd0bXV4LnYxLlRhcmdldCIkChRDb25uZWN0VGFyZ2V0UmVxdWVzdBIMCgRuYW1lGAEgASgJIlIKFUNvbm5lY3RUYXJnZXRSZXNwb25zZRIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoBRIhCgZ0YXJnZXQYAiABKAsyES5hZ3RtdXgudjEuVGFyZ2V0IhQKEkxpc3RUYXJnZXRzUmVxdWVzdCKDAQoTTGlzdFRhcmdldHNSZXNwb25zZRIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoBRIwCgxnZW5lcmF0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiIKB3RhcmdldHMYAyADKAsyES5hZ3RtdXgudjEuVGFyZ2V0IiMKE1JlbW92ZVRhcmdldFJlcXVlc3QSDAoEbmFtZRgBIAEoCSJGChRSZW1vdmVUYXJnZXRSZXNwb25zZRIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoBRIWCg5lbmRlZF9ydW50aW1lcxgCIAEoBTLPAgoNVGFyZ2V0U2VydmljZRJGCglBZGRUYXJnZXQSGy5hZ3RtdXgudjEuQWRkVGFyZ2V0UmVxdWVzdBocLmFndG11eC52MS5BZGRUYXJnZXRSZXNwb25zZRJSCg1Db25uZWN0VGFyZ2V0Eh8uYWd0bXV4LnYxLkNvbm5lY3RUYXJnZXRSZXF1ZXN0GiAuYWd0bXV4LnYxLkNvbm5lY3RUYXJnZXRSZXNwb25zZRJRCgtMaXN0VGFyZ2V0cxIdLmFndG11eC52MS5MaXN0VGFyZ2V0c1JlcXVlc3QaHi5hZ3RtdXgudjEuTGlzdFRhcmdldHNSZXNwb25zZSIDkAIBEk8KDFJlbW92ZVRhcmdldBIeLmFndG11eC52MS5SZW1vdmVUYXJnZXRSZXF1ZXN0Gh8uYWd0bXV4LnYxLlJlbW92ZVRhcmdldFJlc3BvbnNlYgZwcm90bzM", [file_agtmux_v1_common, file_google_protobuf_timestamp]);
 
 /**
  * A stored target and how it fares.
@@ -58,7 +58,8 @@ export type Target = Message<"agtmux.v1.Target"> & {
   health: TargetHealth;
 
   /**
-   * Why it is not ok: tmux_not_found, tmux_unsupported, unreachable, …; `no_server` when ok without a tmux server.
+   * Why it is not ok: tmux_not_found, tmux_unsupported, host_unsupported, timeout, …; on ssh also resolve, refused,
+   * host_key_unknown, host_key_changed, auth, lost, …; `no_server` when ok without a tmux server.
    *
    * @generated from field: string health_reason = 6;
    */
@@ -91,6 +92,13 @@ export type Target = Message<"agtmux.v1.Target"> & {
    * @generated from field: google.protobuf.Timestamp created_at = 10;
    */
   createdAt?: Timestamp | undefined;
+
+  /**
+   * Why it is not ok, in one line for a person, with what to do about it; may be empty.
+   *
+   * @generated from field: string health_message = 11;
+   */
+  healthMessage: string;
 };
 
 /**
@@ -128,11 +136,19 @@ export type AddTargetRequest = Message<"agtmux.v1.AddTargetRequest"> & {
   sshTarget: string;
 
   /**
-   * Optional: tmux socket name or absolute path.
+   * Optional: tmux socket name or absolute path. For ssh: of `[A-Za-z0-9._/+-]+`.
    *
    * @generated from field: string tmux_socket = 4;
    */
   tmuxSocket: string;
+
+  /**
+   * ssh only: a host key that is in no known_hosts file is accepted and learnt, in the first attempt. One that differs
+   * from the known one never is.
+   *
+   * @generated from field: bool accept_new_host_key = 5;
+   */
+  acceptNewHostKey: boolean;
 };
 
 /**

@@ -106,6 +106,7 @@ function declareTargets(program: Command, contextOf: ContextMaker): void {
     .option("--kind <kind>", "local or ssh")
     .option("--ssh-target <host>", "host alias of your ssh configuration; the name by default")
     .option("--tmux-socket <socket>", "another tmux socket, by name or path")
+    .option("--accept-new-host-key", "trust the key of a host that is not known yet, unseen")
     .option("--json", "print JSON")
     .action(async (name, options) => (await others()).addTarget(contextOf(true), name, options));
   declare(target, "connect <name>", "Try to connect now")

@@ -33,6 +33,7 @@ export function targetJson(target: Target): JsonObject {
     ...fact("tmux_socket", printable(target.tmuxSocket)),
     health: healthWord(target.health),
     ...fact("health_reason", printable(target.healthReason)),
+    ...fact("health_message", printable(target.healthMessage)),
     ...fact("tmux_version", printable(target.tmuxVersion)),
     ...fact("boot_id", target.bootId),
     ...time("last_ok_at", target.lastOkAt),

@@ -16,6 +16,7 @@ export interface TargetAddOptions {
   readonly kind?: string | undefined;
   readonly sshTarget?: string | undefined;
   readonly tmuxSocket?: string | undefined;
+  readonly acceptNewHostKey?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
 
@@ -83,21 +84,34 @@ function required(target: Target | undefined): Target {
   throw new AgtmuxError(ErrorCode.E_INTERNAL, "the daemon answered without a target");
 }
 
-/** `agtmux target add NAME` */
+/** `agtmux target add NAME`. A target that is not reached yet is stored all the same: that is said on stderr. */
 export async function addTarget(context: Context, name: string, options: TargetAddOptions): Promise<void> {
   const request = {
     name,
     kind: kindFrom(options.kind),
     sshTarget: options.sshTarget ?? "",
     tmuxSocket: options.tmuxSocket ?? "",
+    acceptNewHostKey: options.acceptNewHostKey ?? false,
   };
   const call = { timeoutMs: CONNECT_TIMEOUT_MS };
-  const { schemaVersion, target } = await context.client(TargetService).addTarget(request, call);
-  await printTarget(context.io, schemaVersion, required(target), options.json);
+  const answer = await context.client(TargetService).addTarget(request, call);
+  const target = required(answer.target);
+  await printTarget(context.io, answer.schemaVersion, target, options.json);
+  if (isReached(target)) return;
+  const why = printable(target.healthMessage || target.healthReason || "it has not answered yet");
+  context.io.stderr.write(
+    `agtmux: target ${printable(name)} is stored, but not reached: ${why}. Then: agtmux target connect ${printable(name)}\n`,
+  );
+}
+
+/** Faults of an attempt come with a message; what a reached host lacks is not one. */
+function isReached({ health, healthReason, healthMessage }: Target): boolean {
+  if (health === TargetHealth.DOWN || health === TargetHealth.CONNECTING) return false;
+  return health !== TargetHealth.DEGRADED || healthMessage === "" || healthReason.endsWith("_unsupported");
 }
 
 /**
- * `agtmux target connect NAME`. After printing the target: E_TARGET_UNREACHABLE if it is down, E_TMUX_UNSUPPORTED if its
+ * `agtmux target connect NAME`. After printing the target: E_TARGET_UNREACHABLE if it was not reached, E_TMUX_UNSUPPORTED if its
  * tmux is too old to be watched.
  */
 export async function connectTarget(context: Context, name: string, options: JsonOption): Promise<void> {
@@ -105,9 +119,10 @@ export async function connectTarget(context: Context, name: string, options: Jso
   const answer = await context.client(TargetService).connectTarget({ name }, call);
   const target = required(answer.target);
   await printTarget(context.io, answer.schemaVersion, target, options.json);
-  if (target.health === TargetHealth.DOWN) {
+  if (!isReached(target)) {
     const cause = target.healthReason || "unreachable";
-    const message = `target ${name} is down: ${cause}`;
+    const word = target.health === TargetHealth.DOWN ? "down" : "not reached";
+    const message = `target ${name} is ${word}: ${printable(target.healthMessage) || cause}`;
     throw new AgtmuxError(ErrorCode.E_TARGET_UNREACHABLE, message, { target: name, cause }, true);
   }
   if (target.healthReason === "tmux_unsupported") {

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { AttributeValue, BoundEvent, Transition } from "../engine/event.js";
 import type { Json, Reducer } from "../engine/fold.js";
 import type { Micros, Source } from "../engine/state.js";
@@ -80,9 +81,22 @@ export interface Closable {
   close(): void;
 }
 
+/** Why a socket could not be connected to. */
+export class Unreachable extends Error {
+  override readonly name = "Unreachable";
+
+  constructor(
+    /** There is no socket: nothing that would listen on it runs. */
+    readonly absent: boolean,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
 /** What a subscription may use of the host its agents run on. Every wait has a deadline of its own. */
 export interface AgentHost {
-  /** Microseconds since the epoch, of the daemon's clock. */
+  /** Microseconds since the epoch, by the clock of the agents' host; times of signals are by the same. */
   now(): Micros;
   /** The named variables of a process's environment; no others are ever read out. Undefined: unreadable. */
   environment(pid: number, names: readonly string[]): Promise<Readonly<Record<string, string>> | undefined>;
@@ -96,8 +110,8 @@ export interface AgentHost {
   watchDirectory(path: string, onChange: (name: string) => void): Closable;
   /** Ports on 127.0.0.1 or ::1 that a process listens on; none if that cannot be read. */
   loopbackPorts(pid: number): Promise<readonly number[]>;
-  /** Whether Unix sockets of the host can be dialled; false on hosts where only commands can be run. */
-  readonly canDial: boolean;
+  /** Connects to a Unix socket of the host, which must be the user's own. Rejects with Unreachable, or as readFile does. */
+  dial(path: string): Promise<Duplex>;
   /** Publishes signals; those of one call are folded together. */
   emit(signals: readonly NativeSignal[]): void;
   /** Asks for a look at a runtime's screen now; its reading is published with the next emit. */

@@ -67,8 +67,18 @@ function ingestSocketPath(ingestDir: string): string {
   return join(ingestDir, `${LOCAL_READER}.${randomBytes(4).toString("hex")}.sock`);
 }
 
-/** The token that the TCP port asks for; made at the first use, and kept. Throws UnsafePathError. */
+/** What tells this daemon from others to the hooks of other hosts; made once, and kept. Throws UnsafePathError. */
+export function readerKey(path: string): string {
+  return secret(path);
+}
+
+/** The token that the TCP port asks for, likewise. */
 function token(path: string): string {
+  return secret(path);
+}
+
+/** A file that holds a random text; made at the first use. Throws UnsafePathError. */
+function secret(path: string): string {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) {
     const made = randomBytes(32).toString("base64url");
@@ -80,7 +90,7 @@ function token(path: string): string {
   }
   const kept = readFileSync(path, "utf8").trim();
   if (!/^[!-~]{32,256}$/u.test(kept)) {
-    throw new UnsafePathError(`${path} holds no token of 32 to 256 printable characters: remove it`);
+    throw new UnsafePathError(`${path} holds no text of 32 to 256 printable characters: remove it`);
   }
   return kept;
 }

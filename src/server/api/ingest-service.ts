@@ -18,27 +18,31 @@ import type { Journal, Outcome } from "../ingest/journal.js";
 import type { PreparedEvent } from "../ingest/prepared-event.js";
 import { cleanLine } from "../ingest/redact.js";
 
-interface Parts {
+export interface IngestorParts {
   readonly journal: Journal;
   readonly commit: GroupCommit;
-  readonly intake: Intake;
+  /** Made anew for each batch where it must ask first. */
+  readonly intake: Intake | ((envelopes: readonly EventEnvelope[]) => Promise<Intake>);
   readonly maxEvents: number;
   readonly now: () => Micros;
 }
 
 type Checked =
-  | { readonly kind: "event"; readonly event: PreparedEvent }
+  // A remote event is stored under another id than it was given.
+  | { readonly kind: "event"; readonly event: PreparedEvent; readonly givenId: string }
   | { readonly kind: "result"; readonly result: IngestResult };
 
 /** Takes batches of events, each with its own result; the good ones of a batch are taken whatever the others are. */
 export class Ingestor {
-  constructor(private readonly parts: Parts) {}
+  constructor(private readonly parts: IngestorParts) {}
 
   /** Resolves once every event that is answered as taken is on disk. Rejects if the store refuses. */
   async ingest(envelopes: readonly EventEnvelope[], spooledAt?: Micros): Promise<IngestResult[]> {
     const { commit, maxEvents } = this.parts;
     if (envelopes.length > maxEvents) throw invalidArgument("events", `at most ${maxEvents} in one call`);
-    const checked = envelopes.map((envelope) => this.#check(envelope, spooledAt));
+    const { intake: given } = this.parts;
+    const intake = typeof given === "function" ? await given(envelopes) : given;
+    const checked = envelopes.map((envelope) => this.#check(envelope, { ...intake, spooledAt }));
     const events = checked.flatMap((entry) => (entry.kind === "event" ? [entry.event] : []));
     const outcomes = await commit.submit(events);
     let next = 0;
@@ -46,15 +50,15 @@ export class Ingestor {
       if (entry.kind === "result") return entry.result;
       const outcome = outcomes[next++];
       if (outcome === undefined) throw new Error("a commit answered for fewer events than it was given");
-      return outcomeResult(entry.event.eventId, outcome);
+      return outcomeResult(entry.givenId, outcome);
     });
   }
 
-  #check(envelope: EventEnvelope, spooledAt: Micros | undefined): Checked {
+  #check(envelope: EventEnvelope, intake: Intake): Checked {
     const eventId = cleanLine(envelope.eventId, 64);
     try {
-      const prepared = prepare(envelope, { ...this.parts.intake, spooledAt });
-      if (prepared.kind === "event") return prepared;
+      const prepared = prepare(envelope, intake);
+      if (prepared.kind === "event") return { ...prepared, givenId: eventId.toLowerCase() };
       const reason = "not a signal of an agent in a pane";
       return this.#refused(
         envelope,

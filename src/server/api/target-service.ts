@@ -33,6 +33,7 @@ export function targetMessage(monitor: TargetMonitor): Target {
     tmuxSocket: target.tmuxSocket,
     health: HEALTH[health.state],
     healthReason: health.reason,
+    healthMessage: health.message,
     tmuxVersion: topology?.version ?? "",
     bootId: topology?.bootId ?? "",
     createdAt: timestamp(target.createdAt),
@@ -43,15 +44,14 @@ export function targetMessage(monitor: TargetMonitor): Target {
 export function targetService(targets: TargetManager, now: () => Micros): ServiceImpl<typeof TargetService> {
   return {
     async addTarget(request) {
-      const { name, kind, sshTarget, tmuxSocket } = request;
+      const { name, kind, sshTarget, tmuxSocket, acceptNewHostKey } = request;
       if (kind !== TargetKind.LOCAL && kind !== TargetKind.SSH)
         throw invalidArgument("kind", "must be LOCAL or SSH");
-      const monitor = await targets.add({
-        targetId: name,
-        kind: kind === TargetKind.LOCAL ? "local" : "ssh",
-        sshTarget,
-        tmuxSocket,
-      });
+      const record =
+        kind === TargetKind.LOCAL
+          ? { targetId: name, kind: "local" as const, sshTarget, tmuxSocket }
+          : { targetId: name, kind: "ssh" as const, sshTarget: sshTarget || name, tmuxSocket };
+      const monitor = await targets.add(record, { acceptNewHostKey });
       return create(AddTargetResponseSchema, { schemaVersion: 1, target: targetMessage(monitor) });
     },
     async connectTarget({ name }) {

@@ -106,7 +106,10 @@ function isAnothers(
   if (agentSessionId === undefined || candidate.agentSessionId === agentSessionId) return false;
   if (hints.runtimeId !== undefined || isProven(hints, candidate)) return false;
   const active = candidates.some(
-    (other) => other.agentType === candidate.agentType && other.agentSessionId === agentSessionId,
+    (other) =>
+      other.agentType === candidate.agentType &&
+      other.agentSessionId === agentSessionId &&
+      hints.targetIds.includes(other.targetId),
   );
   return active || owners(agentSessionId).some((runtimeId) => runtimeId !== candidate.runtimeId);
 }

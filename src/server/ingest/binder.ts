@@ -15,15 +15,17 @@ export class Binder {
      * at every attempt to bind: a spool is read before the targets are.
      */
     private readonly targetsOf: (tmuxSocket: string) => readonly string[],
-    /** Runtimes that an agent's session id is known by, ended ones too. */
-    private readonly ofSession: (agentSessionId: string) => readonly string[],
+    /** Runtimes of these targets that an agent's session id is known by, ended ones too. */
+    private readonly ofSession: (agentSessionId: string, targetIds: readonly string[]) => readonly string[],
     private readonly bindWindow: Micros,
   ) {}
 
   bind(event: PreparedEvent): Binding {
     const { hints, tmuxSocket = "" } = event;
     const targetIds = hints.targetIds ?? this.targetsOf(tmuxSocket);
-    return bind({ ...hints, targetIds }, this.#of(event.agentType), this.bindWindow, this.ofSession);
+    // What another target claims to be whose is no matter here.
+    const owners = (session: string): readonly string[] => this.ofSession(session, targetIds);
+    return bind({ ...hints, targetIds }, this.#of(event.agentType), this.bindWindow, owners);
   }
 
   /** What it knows of the runtimes is no longer so. */

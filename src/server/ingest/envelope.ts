@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { SignalSource } from "../../../gen/agtmux/v1/common_pb.js";
 import type { EventEnvelope } from "../../../gen/agtmux/v1/ingest_pb.js";
 import type { Adapter, AnyAdapter } from "../adapters/contract.js";
@@ -16,6 +17,15 @@ export interface Intake {
   readonly maxPayloadBytes: number;
   /** Set by the spool reader alone. */
   readonly spooledAt?: Micros | undefined;
+  /** Absent: this host. */
+  readonly origin?: Origin | undefined;
+}
+
+/** The host of an ssh target: whatever its events say, they are that target's. */
+export interface Origin {
+  readonly targetId: string;
+  /** What its clock is ahead of the daemon's. */
+  readonly clockOffset: Micros;
 }
 
 /** What became of an envelope before it met a runtime. */
@@ -76,8 +86,10 @@ function pid(field: string, value: bigint): number {
  * missing, malformed or out of range.
  */
 export function prepare(envelope: EventEnvelope, intake: Intake): Prepared {
-  const eventId = envelope.eventId.toLowerCase();
-  if (!UUID.test(eventId)) throw invalidArgument("event_id", "must be a UUID");
+  const { origin } = intake;
+  const givenId = envelope.eventId.toLowerCase();
+  if (!UUID.test(givenId)) throw invalidArgument("event_id", "must be a UUID");
+  const eventId = origin === undefined ? givenId : idOfOrigin(origin.targetId, givenId);
   const eventType = publicWord("event_type", envelope.eventType, 128, true);
   if (!AGENT_TYPE.test(envelope.agentType))
     throw invalidArgument("agent_type", "must match [a-z0-9_-]{1,32}");
@@ -107,7 +119,7 @@ export function prepare(envelope: EventEnvelope, intake: Intake): Prepared {
       defaultDedupeKey({ eventId, source, sourceEventId: envelope.sourceEventId, eventType, payload: raw }),
     sourceEventId: opaqueId(word("source_event_id", envelope.sourceEventId, 256, false), 256),
     sourceSeq,
-    eventTime: micros("event_time_unix_ns", envelope.eventTimeUnixNs),
+    eventTime: hints.eventTime,
     resolution: Math.max(1, micros("event_time_resolution_ns", envelope.eventTimeResolutionNs)),
     spooled: intake.spooledAt !== undefined,
     spooledAt: intake.spooledAt,
@@ -115,7 +127,11 @@ export function prepare(envelope: EventEnvelope, intake: Intake): Prepared {
     tmuxSocket: redactText(path("tmux.socket_path", envelope.tmux?.socketPath ?? "")),
     transition: normalized.transition === undefined ? undefined : redact(normalized.transition),
     agentSessionId: hints.agentSessionId,
-    actionId: opaqueId(word("action_id", envelope.actionId, 64, false), 64) || undefined,
+    // Actions are this daemon's; another host has nothing to say of them.
+    actionId:
+      origin === undefined
+        ? opaqueId(word("action_id", envelope.actionId, 64, false), 64) || undefined
+        : undefined,
   };
   return { kind: "event", event };
 }
@@ -133,7 +149,9 @@ function bindingHints(
   adapter: AnyAdapter,
   intake: Intake,
   normalized: { agentSessionId?: string | undefined; cwd?: string | undefined },
-): PreparedEvent["hints"] {
+): PreparedEvent["hints"] & { readonly eventTime: Micros } {
+  const { origin } = intake;
+  const offset = origin?.clockOffset ?? 0;
   if (envelope.paneId !== "" && !PANE_ID.test(envelope.paneId)) {
     throw invalidArgument("pane_id", "must be a tmux pane id, %N");
   }
@@ -170,7 +188,18 @@ function bindingHints(
     startHint:
       envelope.startHintUnixNs === undefined
         ? undefined
-        : micros("start_hint_unix_ns", envelope.startHintUnixNs),
-    eventTime: micros("event_time_unix_ns", envelope.eventTimeUnixNs),
+        : micros("start_hint_unix_ns", envelope.startHintUnixNs) - offset,
+    eventTime: Math.max(0, micros("event_time_unix_ns", envelope.eventTimeUnixNs) - offset),
+    ...(origin === undefined ? {} : { targetIds: [origin.targetId] }),
   };
+}
+
+/**
+ * The id under which a target's event is stored: one host cannot take the place of another's event by its id, and a
+ * host that is two targets may tell both of the same one.
+ */
+function idOfOrigin(targetId: string, eventId: string): string {
+  const hash = createHash("sha256").update(`${targetId}\0${eventId}`).digest("hex");
+  // A UUID of version 8: its maker's own.
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
 }

@@ -77,7 +77,7 @@ export class Journal {
     this.#binder = new Binder(
       () => this.runtimes(),
       targetsOf,
-      (session) => store.runtimes.ofSession(session),
+      (session, targets) => store.runtimes.ofSession(session, targets),
       settings.bindWindowMicros,
     );
   }

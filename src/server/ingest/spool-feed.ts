@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import type { EventEnvelope, IngestResult } from "../../../gen/agtmux/v1/ingest_pb.js";
 import type { Micros } from "../engine/state.js";
 import { failpoint } from "../failpoint.js";
@@ -6,6 +7,7 @@ import type { Logger } from "../log.js";
 import { StoreFault } from "../store/fault.js";
 import { pruneSpool, readSpool, removeSpooled, type SpoolBounds } from "./spool-reader.js";
 import { pruneRejects } from "./spool-rejects.js";
+import { removeUnseenReaders } from "./unseen-readers.js";
 
 const FILES_AT_ONCE = 200;
 const BYTES_AT_ONCE = 4 * 1024 * 1024;
@@ -77,6 +79,7 @@ export class SpoolFeed {
     }
     if (performance.now() - this.#prunedAt < PRUNE_EVERY_MS) return;
     this.#prunedAt = performance.now();
+    await removeUnseenReaders(dirname(this.dir), this.now() / 1_000);
     await pruneRejects(this.dir, this.now() / 1_000, this.settings.spoolMs);
     const pruned = await pruneSpool(this.dir, this.now(), this.settings);
     if (pruned.tooOld + pruned.tooMany > 0)

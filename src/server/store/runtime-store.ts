@@ -108,8 +108,9 @@ export class RuntimeStore {
     );
     this.#one = db.prepare<[string], Row>(`SELECT ${COLUMNS} FROM runtimes WHERE runtime_id = ?`);
     this.#session = db.prepare("UPDATE runtimes SET agent_session_id = ? WHERE runtime_id = ?");
-    this.#ofSession = db.prepare<[string], { runtime_id: string }>(
+    this.#ofSession = db.prepare<[string, string], { runtime_id: string }>(
       `SELECT runtime_id FROM runtimes WHERE agent_session_id = ? AND agent_session_id <> ''
+         AND target_id IN (SELECT value FROM json_each(?))
        ORDER BY created_at DESC LIMIT 20`,
     );
     this.#place = db.prepare(
@@ -173,9 +174,9 @@ export class RuntimeStore {
     return row === undefined ? undefined : record(row);
   }
 
-  /** The newest runtimes, at most 20, that an agent's session id is or was known by. */
-  ofSession(agentSessionId: string): string[] {
-    return this.#ofSession.all(agentSessionId).map((row) => row.runtime_id);
+  /** The newest runtimes of these targets, at most 20, that an agent's session id is or was known by. */
+  ofSession(agentSessionId: string, targetIds: readonly string[]): string[] {
+    return this.#ofSession.all(agentSessionId, JSON.stringify(targetIds)).map((row) => row.runtime_id);
   }
 
   setAgentSession(runtimeId: string, agentSessionId: string): void {

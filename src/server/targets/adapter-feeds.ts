@@ -7,7 +7,7 @@ import type {
 } from "../adapters/contract.js";
 import type { Transition } from "../engine/event.js";
 import type { Micros } from "../engine/state.js";
-import type { LocalAgentFiles } from "./local-host.js";
+import type { AgentFiles } from "./local-host.js";
 
 interface FeedEvents {
   readonly emit: (signals: readonly NativeSignal[]) => Promise<void>;
@@ -20,16 +20,23 @@ interface SeenView {
   readonly view: RuntimeView;
 }
 
+interface Subscribed {
+  readonly subscription: AdapterSubscription;
+  readonly over: AbortController;
+}
+
 /** The native channels of one target's agents: each adapter's subscription, and what the titles say. */
 export class AdapterFeeds {
-  readonly #subscriptions = new Map<string, AdapterSubscription>();
+  readonly #subscriptions = new Map<string, Subscribed>();
   readonly #titles = new Map<string, string>();
 
   constructor(
     private readonly adapters: readonly AnyAdapter[],
-    private readonly files: LocalAgentFiles,
+    private readonly files: AgentFiles,
     private readonly now: () => Micros,
     private readonly events: FeedEvents,
+    /** What the host's clock is ahead of `now`. */
+    private readonly clockOffset: () => Micros = () => 0,
   ) {}
 
   /** All runtimes of the target, after every reading. Resolves when what the titles say is stored. */
@@ -52,34 +59,47 @@ export class AdapterFeeds {
   }
 
   close(): void {
-    for (const subscription of this.#subscriptions.values()) subscription.close();
+    for (const subscribed of this.#subscriptions.values()) this.#end(subscribed);
     this.#subscriptions.clear();
   }
 
   /** A subscription exists only while there is an agent to listen to. */
   #subscribe(adapter: AnyAdapter, views: readonly RuntimeView[]): void {
     if (adapter.subscribe === undefined) return;
-    let subscription = this.#subscriptions.get(adapter.agentType);
+    let subscribed = this.#subscriptions.get(adapter.agentType);
     if (views.length === 0) {
-      subscription?.close();
+      if (subscribed !== undefined) this.#end(subscribed);
       this.#subscriptions.delete(adapter.agentType);
       return;
     }
-    if (subscription === undefined) {
-      subscription = adapter.subscribe(this.#host(adapter));
-      this.#subscriptions.set(adapter.agentType, subscription);
+    if (subscribed === undefined) {
+      const over = new AbortController();
+      subscribed = { subscription: adapter.subscribe(this.#host(adapter, over.signal)), over };
+      this.#subscriptions.set(adapter.agentType, subscribed);
     }
-    subscription.update(views);
-    subscription.tick();
+    subscribed.subscription.update(views);
+    subscribed.subscription.tick();
   }
 
-  #host(adapter: AnyAdapter): AgentHost {
+  #end({ subscription, over }: Subscribed): void {
+    over.abort();
+    subscription.close();
+  }
+
+  /** Adapters live by the host's clock; their signals are told by ours. */
+  #host(adapter: AnyAdapter, over: AbortSignal): AgentHost {
     return {
       ...this.files,
-      now: this.now,
-      emit: (signals) => void this.events.emit(signals),
+      now: () => this.now() + this.clockOffset(),
+      emit: (signals) => {
+        const offset = this.clockOffset();
+        void this.events.emit(signals.map((signal) => ({ ...signal, eventTime: signal.eventTime - offset })));
+      },
       look: (runtimeId) => this.events.look(runtimeId),
-      degraded: (channel, message) => this.events.degraded(adapter.agentType, channel, message),
+      degraded: (channel, message) => {
+        // What was being read when the subscription ended says nothing of the next one.
+        if (!over.aborted) this.events.degraded(adapter.agentType, channel, message);
+      },
     };
   }
 

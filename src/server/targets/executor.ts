@@ -10,6 +10,8 @@ export type ExecutorFailure =
   | "protocol"
   /** More output than `maxBytes`, or a longer argument list than tmux takes. */
   | "too_large"
+  /** There is no connection to the host, or it was lost meanwhile (the command may have been run); `cause` tells why. */
+  | "unreachable"
   /** Anything else: the process could not be started, was killed, or this executor is closed. */
   | "failed";
 

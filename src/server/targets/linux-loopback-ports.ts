@@ -30,11 +30,14 @@ async function readPorts(pid: number, procRoot: string): Promise<number[]> {
     // The process's own view: it may live in another network namespace.
     ["tcp", "tcp6"].map((name) => readHead(`${procRoot}/${pid}/net/${name}`)),
   );
-  const ports = tables.flatMap((table) =>
-    listeners(table)
-      .filter(({ inode }) => own.has(inode))
-      .map(({ port }) => port),
-  );
+  return loopbackListeners(tables.join("\n"), own);
+}
+
+/** Ports, ascending, of the lines of /proc/net/tcp or tcp6 that listen on the loopback address with one of the sockets. */
+export function loopbackListeners(table: string, inodes: ReadonlySet<string>): number[] {
+  const ports = listeners(table)
+    .filter(({ inode }) => inodes.has(inode))
+    .map(({ port }) => port);
   return [...new Set(ports)].sort((a, b) => a - b);
 }
 
@@ -62,13 +65,10 @@ async function readHead(path: string): Promise<string> {
 }
 
 function listeners(table: string): { port: number; inode: string }[] {
-  return table
-    .split("\n")
-    .slice(1)
-    .flatMap((line) => {
-      const [, local = "", , state, , , , , , inode = ""] = line.trim().split(/\s+/u);
-      const [address = "", port = ""] = local.split(":");
-      if (state !== LISTENING || !LOOPBACK.has(address)) return [];
-      return [{ port: Number.parseInt(port, 16), inode }];
-    });
+  return table.split("\n").flatMap((line) => {
+    const [, local = "", , state, , , , , , inode = ""] = line.trim().split(/\s+/u);
+    const [address = "", port = ""] = local.split(":");
+    if (state !== LISTENING || !LOOPBACK.has(address)) return [];
+    return [{ port: Number.parseInt(port, 16), inode }];
+  });
 }

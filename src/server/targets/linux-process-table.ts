@@ -157,7 +157,7 @@ function unlessGone<T>(work: () => T): T | undefined {
 }
 
 /** Words of a /proc/<pid>/cmdline, bounded in number and in all; well-formed. */
-function parseArgv(text: string): string[] {
+export function parseArgv(text: string): string[] {
   const words: string[] = [];
   let room = MAX_ARGV_CHARS;
   for (const word of text.replace(/\0+$/, "").split("\0", MAX_ARGV_WORDS)) {

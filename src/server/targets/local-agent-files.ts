@@ -3,12 +3,13 @@ import { type FileHandle, open } from "node:fs/promises";
 import { homedir } from "node:os";
 import type { AgentHost } from "../adapters/contract.js";
 import { linuxLoopbackPorts } from "./linux-loopback-ports.js";
+import { dialLocalSocket } from "./local-dial.js";
 import { watchLocalDirectory } from "./watch-local-directory.js";
 
-/** The part of an AgentHost that is about files and processes of this host. */
-export type LocalAgentFiles = Pick<
+/** The part of an AgentHost that is about files and processes of a host. */
+export type AgentFiles = Pick<
   AgentHost,
-  "environment" | "home" | "readFile" | "readTail" | "watchDirectory" | "loopbackPorts" | "canDial"
+  "environment" | "home" | "readFile" | "readTail" | "watchDirectory" | "loopbackPorts" | "dial"
 >;
 
 /** Every reading ends within this time; a file on a hung mount must not hang the daemon. */
@@ -21,28 +22,29 @@ const MAX_ENVIRON_BYTES = 2 * 1024 * 1024;
 const MAX_VALUE_CHARS = 4_096;
 
 /** Files of this host. `home` replaces the user's home directory, `procRoot` /proc. */
-export function createLocalAgentFiles(options: { home?: string; procRoot?: string } = {}): LocalAgentFiles {
+export function createLocalAgentFiles(options: { home?: string; procRoot?: string } = {}): AgentFiles {
   const procRoot = options.procRoot ?? "/proc";
   return {
-    canDial: true,
     home: async () => options.home ?? homedir(),
     readFile: (path, maxBytes) => read(path, () => ({ from: 0, bytes: maxBytes })),
     readTail: (path, maxBytes) =>
       read(path, (size) => ({ from: Math.max(0, size - maxBytes), bytes: Math.min(size, maxBytes) })),
     watchDirectory: watchLocalDirectory,
     loopbackPorts: (pid) => linuxLoopbackPorts(pid, procRoot),
+    dial: dialLocalSocket,
     async environment(pid, names) {
       const whole = () => ({ from: 0, bytes: MAX_ENVIRON_BYTES });
       const bytes = await read(`${procRoot}/${pid}/environ`, whole).catch(() => undefined);
-      return bytes === undefined ? undefined : pickVariables(bytes, names);
+      return bytes === undefined ? undefined : pickVariables(Buffer.from(bytes).toString("utf8"), names);
     },
   };
 }
 
-function pickVariables(environ: Uint8Array, names: readonly string[]): Record<string, string> {
+/** The named variables of a /proc/<pid>/environ. */
+export function pickVariables(environ: string, names: readonly string[]): Record<string, string> {
   const wanted = new Set(names);
   const found: Record<string, string> = {};
-  for (const entry of Buffer.from(environ).toString("utf8").split("\0")) {
+  for (const entry of environ.split("\0")) {
     const equals = entry.indexOf("=");
     const name = entry.slice(0, Math.max(0, equals));
     // The first one counts, as it does for getenv.

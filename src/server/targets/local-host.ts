@@ -3,7 +3,7 @@ import { ContractError } from "../contract-error.js";
 import { createLinuxProcessTable } from "./linux-process-table.js";
 import type { ProcessTable } from "./process-table.js";
 
-export { createLocalAgentFiles, type LocalAgentFiles } from "./local-agent-files.js";
+export { type AgentFiles, createLocalAgentFiles } from "./local-agent-files.js";
 export type { ProcessTable } from "./process-table.js";
 
 /** The process table of this host. Throws ContractError E_UNSUPPORTED on a platform that has no port yet. */

@@ -1,20 +1,20 @@
 import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
 import type { AnyAdapter } from "../adapters/contract.js";
-import { ContractError, invalidArgument } from "../contract-error.js";
+import { ContractError } from "../contract-error.js";
 import type { Micros } from "../engine/state.js";
 import type { Journal } from "../ingest/journal.js";
 import type { Store } from "../store/store.js";
 import type { TargetRecord } from "../store/target-store.js";
 import type { TargetReach } from "../watch/reach.js";
-import { createLocalExecutor } from "./local-executor.js";
 import { type MonitorParts, TargetMonitor } from "./monitor.js";
+import type { ConnectOptions } from "./ssh/ssh-link.js";
+import { checkTarget } from "./target-check.js";
+import type { HostOf } from "./target-host.js";
 
 /** The target that exists from the first start. */
 export const HOST_TARGET = "host";
 
-const NAME = /^[A-Za-z0-9._-]{1,64}$/u;
-
-export type MonitorShare = Omit<MonitorParts, "executor">;
+export type MonitorShare = Omit<MonitorParts, "host">;
 
 /** All targets and their monitors. */
 export class TargetManager {
@@ -24,7 +24,7 @@ export class TargetManager {
     private readonly store: Store,
     private readonly journal: Journal,
     private readonly share: MonitorShare,
-    private readonly env: NodeJS.ProcessEnv,
+    private readonly hostOf: HostOf,
     private readonly now: () => Micros,
     /** A target's rows are to be taken out of every list. */
     private readonly onRemoved: (target: string) => void,
@@ -85,23 +85,20 @@ export class TargetManager {
     return fitting.map((monitor) => monitor.target.targetId);
   }
 
-  /** Stores a target and connects to it; resolves after the first attempt. Throws ContractError. */
-  async add(target: Omit<TargetRecord, "createdAt">): Promise<TargetMonitor> {
-    if (!NAME.test(target.targetId)) throw invalidArgument("name", "must be 1 to 64 of A-Z a-z 0-9 . _ -");
-    if (target.kind === "ssh") {
-      throw new ContractError(ErrorCode.E_UNIMPLEMENTED, "ssh targets are not served by this version");
-    }
-    if (target.tmuxSocket.includes("\0") || target.tmuxSocket.length > 1_024) {
-      throw invalidArgument("tmux_socket", "must be a socket name or an absolute path");
-    }
+  /**
+   * Stores a target and connects to it; resolves after the first attempt, or when that takes too long. Throws
+   * ContractError.
+   */
+  async add(target: Omit<TargetRecord, "createdAt">, options: ConnectOptions = {}): Promise<TargetMonitor> {
+    checkTarget(target, options);
     const record = { ...target, createdAt: this.now() };
     if (!this.store.transaction(() => this.store.targets.insert(record))) {
       throw new ContractError(ErrorCode.E_TARGET_EXISTS, `a target named ${target.targetId} exists already`, {
         target: target.targetId,
       });
     }
-    const monitor = this.#monitor(record);
-    await monitor.refresh();
+    const monitor = this.#monitor(record, options);
+    await monitor.connect();
     const twin = this.list().find((other) => other !== monitor && watchesSame(other, monitor));
     if (twin === undefined) return monitor;
     // Two targets of one server would show every agent twice, and no hook could tell which one it belongs to.
@@ -113,10 +110,10 @@ export class TargetManager {
     );
   }
 
-  /** Observes a target now. Throws ContractError E_TARGET_NOT_FOUND. */
+  /** Connects to a target and observes it, now. Throws ContractError E_TARGET_NOT_FOUND. */
   async connect(name: string): Promise<TargetMonitor> {
     const monitor = this.#existing(name);
-    await monitor.refresh();
+    await monitor.connect();
     return monitor;
   }
 
@@ -124,6 +121,7 @@ export class TargetManager {
   async remove(name: string): Promise<number> {
     const monitor = this.#existing(name);
     this.#monitors.delete(name);
+    await monitor.retire();
     await monitor.stop();
     let ended: number;
     try {
@@ -162,26 +160,20 @@ export class TargetManager {
     return monitor;
   }
 
-  #monitor(target: TargetRecord): TargetMonitor {
-    const { tmuxSocket } = target;
-    const socket =
-      tmuxSocket === ""
-        ? undefined
-        : tmuxSocket.startsWith("/")
-          ? { path: tmuxSocket }
-          : { name: tmuxSocket };
-    const executor = createLocalExecutor({
-      env: this.env,
-      socket,
-      timeoutMs: this.share.settings.commandTimeoutMs,
-    });
-    const monitor = new TargetMonitor(target, { ...this.share, executor });
+  #monitor(target: TargetRecord, options: ConnectOptions = {}): TargetMonitor {
+    const monitor = new TargetMonitor(target, { ...this.share, host: this.hostOf(target) });
     this.#monitors.set(target.targetId, monitor);
-    monitor.start();
+    monitor.start(options);
     return monitor;
   }
 }
 
 function watchesSame(a: TargetMonitor, b: TargetMonitor): boolean {
-  return a.target.kind === b.target.kind && a.socketPath !== "" && a.socketPath === b.socketPath;
+  const { target, socketPath } = a;
+  return (
+    target.kind === b.target.kind &&
+    target.sshTarget === b.target.sshTarget &&
+    socketPath !== "" &&
+    socketPath === b.socketPath
+  );
 }

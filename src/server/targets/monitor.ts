@@ -1,23 +1,38 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
-import type { AnyAdapter } from "../adapters/contract.js";
+import type { AnyAdapter, NativeSignal } from "../adapters/contract.js";
 import type { Micros } from "../engine/state.js";
 import type { GroupCommit } from "../ingest/group-commit.js";
 import type { Journal } from "../ingest/journal.js";
 import type { LiveRuntime } from "../ingest/live-runtime.js";
-import { fromDaemon, fromNative } from "../ingest/native-signals.js";
+import { fromNative } from "../ingest/native-signals.js";
 import type { Logger } from "../log.js";
 import { StoreFault } from "../store/fault.js";
 import type { RuntimeStore } from "../store/runtime-store.js";
 import type { TargetRecord } from "../store/target-store.js";
 import { captureScreens } from "../tmux/capture.js";
+import { cleanText } from "../tmux/text.js";
 import { NO_SERVER, type PaneRow, type Topology } from "../tmux/topology.js";
 import { AdapterFeeds } from "./adapter-feeds.js";
 import { DoorbellKeeper } from "./doorbell-keeper.js";
-import { type Executor, ExecutorError } from "./executor.js";
-import { failed, type Health, type HealthSettings, INITIAL_HEALTH, succeeded } from "./health.js";
-import type { LocalAgentFiles, ProcessTable } from "./local-host.js";
+import { ExecutorError } from "./executor.js";
+import {
+  type Failure,
+  failed,
+  type Health,
+  type HealthSettings,
+  INITIAL_HEALTH,
+  succeeded,
+} from "./health.js";
+import { tellProcessStates } from "./process-states.js";
+import { HostUnsupported } from "./process-table.js";
+import { rememberedTopology } from "./remembered-topology.js";
 import { RuntimeTracker, type TrackerSettings } from "./runtime-tracker.js";
 import { type LookSettings, ScreenLooker } from "./screen-looker.js";
+import { type Shortcoming, Shortcomings } from "./shortcomings.js";
+import type { SshError } from "./ssh/connection.js";
+import type { ConnectOptions } from "./ssh/ssh-link.js";
+import type { TargetHost } from "./target-host.js";
 import { type ReaderSettings, TopologyReader } from "./topology-reader.js";
 
 export interface MonitorSettings extends HealthSettings, TrackerSettings, LookSettings, ReaderSettings {
@@ -30,9 +45,7 @@ export interface MonitorSettings extends HealthSettings, TrackerSettings, LookSe
 }
 
 export interface MonitorParts {
-  readonly executor: Executor;
-  readonly processes: ProcessTable;
-  readonly files: LocalAgentFiles;
+  readonly host: TargetHost;
   readonly adapters: readonly AnyAdapter[];
   readonly journal: Journal;
   readonly commit: GroupCommit;
@@ -45,13 +58,11 @@ export interface MonitorParts {
   readonly onHealth: (target: string, health: Health) => void;
 }
 
-/** What a degraded channel or doorbell looks like in health. */
-export interface Shortcoming {
-  readonly code: string;
-  readonly subject: string;
-  readonly message: string;
-  readonly since: Micros;
-}
+/** Longest wait for a connection that is to be made now, for whoever asked; a handshake may take 15 s per hop. */
+const CONNECT_PATIENCE_MS = 40_000;
+/** Longest wait for one before everything is observed anew; others wait for that. */
+const HURRY_PATIENCE_MS = 5_000;
+const MAX_MESSAGE = 1_000;
 
 /** After this long without any change the poll slows down. */
 const QUIET_AFTER_MS = 10_000;
@@ -72,7 +83,7 @@ export class TargetMonitor {
   #again = false;
   #stopped = false;
   #lastChange: Micros = 0;
-  readonly #shortcomings = new Map<string, Shortcoming>();
+  readonly #shortcomings: Shortcomings;
   readonly #reader: TopologyReader;
   readonly #tracker: RuntimeTracker;
   readonly #doorbell: DoorbellKeeper;
@@ -84,8 +95,10 @@ export class TargetMonitor {
     readonly target: TargetRecord,
     private readonly parts: MonitorParts,
   ) {
-    const { journal, runtimes, processes, adapters, now, settings, files } = parts;
-    this.#reader = new TopologyReader(parts.executor, now, settings);
+    const { journal, runtimes, adapters, now, settings } = parts;
+    const { executor, processes, files, clockOffset } = parts.host;
+    this.#shortcomings = new Shortcomings(now);
+    this.#reader = new TopologyReader(executor, now, settings);
     this.#tracker = new RuntimeTracker(
       target.targetId,
       journal,
@@ -96,16 +109,18 @@ export class TargetMonitor {
       settings,
     );
     this.looker = new ScreenLooker(now, settings);
-    this.#doorbell = new DoorbellKeeper(parts.executor, settings, {
+    this.#doorbell = new DoorbellKeeper(executor, settings, {
       onRing: () => this.kick(settings.doorbellDebounceMs),
-      onLost: (message) => this.#note("doorbell_lost", "doorbell", message),
+      onLost: (message) => this.#shortcomings.note("doorbell_lost", `${target.targetId}/doorbell`, message),
     });
-    this.#feeds = new AdapterFeeds(adapters, files, now, {
-      emit: (signals) => this.#publish(signals.map((signal) => [signal.runtimeId, signal] as const)),
-      look: (runtimeId) => this.look(runtimeId),
-      degraded: (agentType, channel, message) =>
-        this.#note("channel_degraded", `${target.targetId}/${agentType}/${channel}`, message),
-    });
+    const feedEvents = {
+      emit: (signals: readonly NativeSignal[]) =>
+        this.#publish(signals.map((signal) => [signal.runtimeId, signal] as const)),
+      look: (runtimeId: string) => this.look(runtimeId),
+      degraded: (agentType: string, channel: string, message: string | undefined) =>
+        this.#shortcomings.note("channel_degraded", `${target.targetId}/${agentType}/${channel}`, message),
+    };
+    this.#feeds = new AdapterFeeds(adapters, files, now, feedEvents, clockOffset);
     this.#endOfGaps = parts.commit.onGap(() => this.#lookAnew());
   }
 
@@ -124,7 +139,19 @@ export class TargetMonitor {
   }
 
   get shortcomings(): readonly Shortcoming[] {
-    return [...this.#shortcomings.values()];
+    const { targetId } = this.target;
+    this.#shortcomings.note("spool_only", `${targetId}/hooks`, this.parts.host.spoolOnly);
+    return this.#shortcomings.list;
+  }
+
+  /** Where the hooks of a target on another host are; see TargetHost. */
+  openHooks(): ReturnType<NonNullable<TargetHost["openHooks"]>> | undefined {
+    return this.parts.host.openHooks?.();
+  }
+
+  /** The target is given up: nothing of it stays on its host. */
+  async retire(): Promise<void> {
+    await this.parts.host.retire?.();
   }
 
   /** Why this target does not answer, in the contract's words. */
@@ -133,14 +160,23 @@ export class TargetMonitor {
       return { code: ErrorCode.E_TMUX_UNSUPPORTED, message: `tmux ${this.#unsupported} is older than 3.3` };
     }
     if (this.#health.state === "down" || this.#topology === undefined) {
-      return { code: ErrorCode.E_TARGET_UNREACHABLE, message: this.#health.reason || "not answered yet" };
+      return { code: ErrorCode.E_TARGET_UNREACHABLE, message: this.#why() };
     }
     return undefined;
   }
 
-  start(): void {
-    this.#pidTimer = setInterval(() => this.#lookAtPids(), this.parts.settings.agentPidLookMs);
-    this.kick(0);
+  start(options: ConnectOptions = {}): void {
+    const { link } = this.parts.host;
+    if (link === undefined) {
+      this.#pidTimer = setInterval(() => this.#lookAtPids(), this.parts.settings.agentPidLookMs);
+      this.kick(0);
+      return;
+    }
+    const events = {
+      onUp: () => this.kick(0),
+      onDown: (error: SshError, final: boolean) => this.#disconnected(error, final),
+    };
+    link.start(events, options);
   }
 
   async stop(): Promise<void> {
@@ -150,7 +186,7 @@ export class TargetMonitor {
     this.#doorbell.close();
     this.#feeds.close();
     this.#endOfGaps();
-    await this.parts.executor.close();
+    await this.parts.host.close();
     await this.#round;
   }
 
@@ -165,8 +201,23 @@ export class TargetMonitor {
     this.#timer = setTimeout(() => void this.#begin(), delayMs);
   }
 
-  /** Runs a round now and resolves when one that began after this call has ended. */
+  /** Runs a round now and resolves when one that began after this call has ended, or the target cannot be reached. */
   async refresh(): Promise<void> {
+    const { link } = this.parts.host;
+    if (link !== undefined) await within(link.hurry(), HURRY_PATIENCE_MS);
+    await this.#roundNow();
+  }
+
+  /** Connects if need be, now, and observes until health says how it went. */
+  async connect(): Promise<void> {
+    const { link } = this.parts.host;
+    if (link !== undefined) await within(link.connect(), CONNECT_PATIENCE_MS);
+    await this.#roundNow();
+    // One good probe after a failure is none yet.
+    if (this.#health.goodProbes > 0 && this.#health.state === "degraded") await this.#roundNow();
+  }
+
+  async #roundNow(): Promise<void> {
     await this.#round;
     clearTimeout(this.#timer);
     await this.#begin();
@@ -186,7 +237,8 @@ export class TargetMonitor {
   }
 
   async #begin(): Promise<void> {
-    if (this.#stopped) return;
+    // Without a connection there is nothing to observe; the link tells when there is.
+    if (this.#stopped || this.parts.host.link?.up === false) return;
     if (this.#round !== undefined) return this.#round;
     this.#again = false;
     this.#roundBegan = performance.now();
@@ -222,13 +274,13 @@ export class TargetMonitor {
       if (this.#stopped) return;
       if (moved) this.#lastChange = this.parts.now();
       this.#unsupported = unsupported;
-      const launching = await this.#follow(topology);
+      const blind = await this.#follow(topology);
       if (this.#stopped) return;
       this.#topology = topology;
-      if (launching) this.#again = true;
       const serverless = topology.bootId === undefined ? "no_server" : "";
-      const reason = unsupported === undefined ? serverless : "tmux_unsupported";
-      this.#setHealth(succeeded(this.#health, reason, this.parts.now(), this.parts.settings));
+      const reason =
+        unsupported !== undefined ? "tmux_unsupported" : blind === "" ? serverless : "host_unsupported";
+      this.#setHealth(succeeded(this.#health, reason, this.parts.now(), this.parts.settings, blind));
       this.#doorbell.follow(topology.bootId);
       this.parts.onTopology(this.target.targetId, topology);
       // How a turn ended stands on the screen: it is read before the title that says that nothing runs any more.
@@ -240,15 +292,20 @@ export class TargetMonitor {
   }
 
   /**
-   * Has the runtimes follow a topology; tells whether a launcher waits for its worker. That the store refuses is no fault
-   * of the target: its runtimes follow with a later topology. An end must not overtake what its agent said before it.
+   * Has the runtimes follow a topology; returns why the host's processes cannot be seen, '' if they can. That the store
+   * refuses is no fault of the target: its runtimes follow with a later topology. An end must not overtake what its agent
+   * said before it.
    */
-  async #follow(topology: Topology): Promise<boolean> {
-    if (this.parts.commit.behind) return false;
+  async #follow(topology: Topology): Promise<string> {
+    if (this.parts.commit.behind) return "";
     try {
-      return (await this.#tracker.observe(topology)).launching;
+      // While a launcher waits for its worker, the next look comes soon.
+      if ((await this.#tracker.observe(topology)).launching) this.#again = true;
+      if (this.parts.host.link !== undefined) this.#tellProcessStates();
+      return "";
     } catch (error) {
-      if (error instanceof StoreFault) return false;
+      if (error instanceof StoreFault) return "";
+      if (error instanceof HostUnsupported) return error.message;
       throw error;
     }
   }
@@ -264,6 +321,8 @@ export class TargetMonitor {
   #failed(error: unknown): void {
     if (this.#stopped) return;
     const { log, now, settings } = this.parts;
+    // The link tells of it.
+    if (error instanceof ExecutorError && error.kind === "unreachable") return;
     if (error instanceof ExecutorError && error.kind === "tmux_not_found") {
       this.#topology = NO_SERVER;
       this.parts.onTopology(this.target.targetId, NO_SERVER);
@@ -272,12 +331,41 @@ export class TargetMonitor {
     }
     const reason = error instanceof ExecutorError ? error.kind : "internal";
     log.warn({ target: this.target.targetId, reason, error: String(error) }, "observation failed");
-    this.#setHealth(failed(this.#health, reason, now(), settings));
+    this.#fail(reason, { message: error instanceof ExecutorError ? error.message : "" });
+    if (reason === "timeout") void this.parts.host.link?.hurry();
+  }
+
+  /** What belongs to a connection begins anew with the next one. */
+  #disconnected(error: SshError, final: boolean): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#doorbell.close();
+    this.#feeds.reread();
+    const { kind, message, advice } = error;
+    const why = advice === "" ? message : `${message}; ${advice}`;
+    this.parts.log.info({ target: this.target.targetId, reason: kind, final, why }, "not connected");
+    this.#fail(kind, { message: why, final });
+  }
+
+  #fail(reason: string, { message = "", final }: Failure): void {
+    const { now, settings } = this.parts;
+    const line = cleanText(message, MAX_MESSAGE);
+    this.#setHealth(failed(this.#health, reason, now(), settings, { message: line, final }));
+  }
+
+  #why(): string {
+    const { message, reason } = this.#health;
+    return message || reason || "not answered yet";
   }
 
   #setHealth(health: Health): void {
-    const changed = health.state !== this.#health.state || health.reason !== this.#health.reason;
+    const { state, reason, message } = this.#health;
+    const changed = health.state !== state || health.reason !== reason || health.message !== message;
     this.#health = health;
+    // Nothing was read in this daemon life: what an earlier one knew stays in the lists, as unreachable.
+    if (changed && health.state === "down" && this.#topology === undefined) {
+      this.parts.onTopology(this.target.targetId, rememberedTopology(this.#tracker.active().values()));
+    }
     if (changed) this.parts.onHealth(this.target.targetId, health);
   }
 
@@ -311,7 +399,7 @@ export class TargetMonitor {
 
   async #capture(looks: readonly (readonly [LiveRuntime, PaneRow])[]): Promise<void> {
     const screens = await captureScreens(
-      this.parts.executor,
+      this.parts.host.executor,
       looks.map(([, pane]) => pane.paneId),
     );
     const signals = looks.flatMap(([runtime, pane]) => {
@@ -338,34 +426,24 @@ export class TargetMonitor {
 
   /** Between rounds: an agent that ended or was stopped shows within half a second, without asking tmux. */
   #lookAtPids(): void {
-    const { processes, commit, now, log } = this.parts;
-    const events = [];
-    for (const runtime of this.#tracker.active().values()) {
-      const { agentPid, agentStartRaw } = runtime.record;
-      const state = processes.state(agentPid, agentStartRaw);
-      if (state === undefined || state === "Z") {
-        this.kick(0);
-        continue;
-      }
-      const stopped = state === "T";
-      if (stopped === (runtime.fold.suspended !== undefined)) continue;
-      events.push(
-        fromDaemon(runtime, stopped ? "suspended" : "resumed", stopped ? "stopped" : "continued", now()),
-      );
-    }
-    // Not kept when refused: it is seen again while it holds.
-    if (events.length === 0 || commit.behind) return;
-    commit.submit(events).catch((error: unknown) => {
-      if (error instanceof StoreFault) return;
-      log.error({ target: this.target.targetId, error: String(error) }, "process states were not stored");
-    });
+    if (this.#tellProcessStates()) this.kick(0);
   }
 
-  #note(code: string, subject: string, message: string | undefined): void {
-    const key = `${code} ${subject}`;
-    if (message === undefined) this.#shortcomings.delete(key);
-    else if (this.#shortcomings.get(key)?.message !== message) {
-      this.#shortcomings.set(key, { code, subject, message, since: this.parts.now() });
-    }
+  #tellProcessStates(): boolean {
+    const { host, commit, now, log } = this.parts;
+    return tellProcessStates(this.#tracker.active().values(), {
+      processes: host.processes,
+      commit,
+      now,
+      log,
+    });
   }
+}
+
+/** Waits for what may take longer; it goes on all the same. */
+async function within(work: Promise<void>, ms: number): Promise<void> {
+  const over = new AbortController();
+  const { signal } = over;
+  await Promise.race([work, delay(ms, undefined, { signal, ref: false }).catch(() => undefined)]);
+  over.abort();
 }

@@ -1,5 +1,10 @@
 import type { PaneProcesses, Process } from "../adapters/contract.js";
 
+/** The host has no process table that can be read; lasting, and no failure of the target. */
+export class HostUnsupported extends Error {
+  override readonly name = "HostUnsupported";
+}
+
 /**
  * The processes of one host. A process is the same while boot, pid and raw start value are. Methods throw (or
  * reject) when the table cannot be read at all; that says nothing about any process.

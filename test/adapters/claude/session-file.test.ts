@@ -21,7 +21,7 @@ const view: RuntimeView = {
 
 /** A host with files in memory. What it was asked is kept. */
 class MemoryHost implements AgentHost {
-  readonly canDial = false;
+  readonly dial = (): Promise<never> => Promise.reject(new Error("not used"));
   readonly files = new Map<string, string>();
   readonly emitted: NativeSignal[] = [];
   readonly read: string[] = [];

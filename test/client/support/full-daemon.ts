@@ -38,6 +38,7 @@ const VM = {
   tmuxSocket: "work",
   health: TargetHealth.DOWN,
   healthReason: "host_key_unknown",
+  healthMessage: 'no key of vm1.lan is known; connect once with "ssh vm1.lan"',
   tmuxVersion: "3.4",
   bootId: "9:1",
   lastOkAt: ago(90),

@@ -1,7 +1,7 @@
-import { realpath, stat } from "node:fs/promises";
-import { createConnection } from "node:net";
+import type { Duplex } from "node:stream";
 import WebSocket from "ws";
 import { field, stringField } from "../../payload.js";
+import { Unreachable } from "../contract.js";
 
 /** What AGTMUX may ask an app-server: readings only, so that nothing of the user's is touched. */
 export type Reading =
@@ -66,21 +66,33 @@ export class AppServerConnection {
     socket.on("error", (error) => this.#end(new AppServerError("closed", error.message)));
   }
 
-  /** Connects to the socket at `path`, which must belong to this user. Rejects with AppServerError. */
-  static async open(path: string, events: ConnectionEvents): Promise<AppServerConnection> {
-    const target = await ownSocket(path);
-    // Not a ws+unix: URL, which cannot hold every path.
+  /** Shakes hands on the stream that `dial` gives. Rejects with AppServerError. */
+  static async open(dial: () => Promise<Duplex>, events: ConnectionEvents): Promise<AppServerConnection> {
+    const stream = await dial().catch((error: unknown) => {
+      const absent = error instanceof Unreachable && error.absent;
+      throw new AppServerError(absent ? "absent" : "closed", messageOf(error));
+    });
     const socket = new WebSocket("ws://localhost/", {
-      createConnection: () => createConnection(target),
+      createConnection: () => stream,
       perMessageDeflate: false,
       maxPayload: MAX_MESSAGE_BYTES,
-      handshakeTimeout: HANDSHAKE_MS,
       followRedirects: false,
     });
-    await new Promise<void>((resolve, reject) => {
-      socket.once("open", resolve);
-      socket.once("error", (error) => reject(new AppServerError("closed", error.message)));
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // Its own deadline needs a socket of this host.
+    const late = new AppServerError("closed", `the app-server did not shake hands within ${HANDSHAKE_MS} ms`);
+    const timer = setTimeout(() => reject(late), HANDSHAKE_MS);
+    socket.once("open", resolve);
+    socket.on("error", (error) => reject(new AppServerError("closed", error.message)));
+    try {
+      await promise;
+    } catch (error) {
+      socket.terminate();
+      stream.destroy();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
     return new AppServerConnection(socket, events);
   }
 
@@ -153,6 +165,10 @@ export class AppServerConnection {
   }
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 function parse(text: string): object | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -160,26 +176,4 @@ function parse(text: string): object | undefined {
   } catch {
     return undefined; // the caller ends the connection
   }
-}
-
-/** Where a socket's link leads. Anybody may make one below /tmp: only this user's counts. */
-async function ownSocket(path: string): Promise<string> {
-  let target: string;
-  let uid: number;
-  try {
-    target = await realpath(path);
-    const stats = await stat(target);
-    if (!stats.isSocket()) throw new AppServerError("closed", `${path} is not a socket`);
-    uid = stats.uid;
-  } catch (error) {
-    if (error instanceof AppServerError) throw error;
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    const absent = code === "ENOENT" || code === "ENOTDIR";
-    throw new AppServerError(absent ? "absent" : "closed", `${path}: ${code}`);
-  }
-  const own = process.getuid?.();
-  if (own !== undefined && own !== 0 && uid !== own) {
-    throw new AppServerError("closed", `${path} leads to a socket of another user`);
-  }
-  return target;
 }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import type { AgentHost, Closable } from "../contract.js";
 import { AppServerConnection, AppServerError, type Reading } from "./app-server-connection.js";
 import { readVersion } from "./app-server-messages.js";
@@ -29,7 +30,7 @@ export class AppServerLink {
 
   constructor(
     codexHome: string,
-    host: Pick<AgentHost, "watchDirectory">,
+    private readonly host: Pick<AgentHost, "watchDirectory" | "dial">,
     private readonly events: LinkEvents,
   ) {
     const control = join(codexHome, "app-server-control");
@@ -74,7 +75,8 @@ export class AppServerLink {
     clearTimeout(this.#retry);
     let opened: AppServerConnection | undefined;
     try {
-      opened = await AppServerConnection.open(this.#socket, {
+      const dial = (): Promise<Duplex> => this.host.dial(this.#socket);
+      opened = await AppServerConnection.open(dial, {
         onNotification: (method, params, at) => {
           if (this.#connection !== undefined) this.events.onNotification(method, params, at);
         },

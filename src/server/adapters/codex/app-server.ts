@@ -21,7 +21,6 @@ class CodexFeeds implements AdapterSubscription {
   update(runtimes: readonly RuntimeView[]): void {
     this.#views = runtimes;
     this.#beats.update(runtimes);
-    if (!this.host.canDial) return;
     const present = new Set(runtimes.map((view) => view.runtimeId));
     for (const id of this.#homeOf.keys()) if (!present.has(id)) this.#homeOf.delete(id);
     for (const view of runtimes) {

@@ -1,0 +1,125 @@
+import type { Duplex } from "node:stream";
+import { tmuxWords } from "../../tmux/argv.js";
+import { doorbellArguments } from "../../tmux/doorbell.js";
+import {
+  DEFAULT_TIMEOUT_MS,
+  type Doorbell,
+  type Executor,
+  ExecutorError,
+  failureReported,
+  type RunOptions,
+  type RunResult,
+} from "../executor.js";
+import type { RemoteShell } from "./command-channel.js";
+import { PROLOGUE, REMOTE_COMMAND } from "./command-lane.js";
+import type { SshChannel } from "./connection.js";
+import { shQuote, shWords } from "./sh-quote.js";
+import { startRemoteDoorbell } from "./ssh-doorbell.js";
+
+/** What a remote `--tmux-socket` may hold: a name or a path. */
+export const REMOTE_SOCKET = /^[A-Za-z0-9._/+-]+$/u;
+
+/** A host that is reached now. */
+export interface ReachedHost {
+  readonly shell: RemoteShell;
+  /** Opens a channel of its own for one constant command. */
+  open(command: string): Promise<SshChannel>;
+  /** Connects to a Unix socket of the host. */
+  dial(path: string): Promise<Duplex>;
+}
+
+export interface SshExecutorOptions {
+  /** Throws ExecutorError `unreachable` while there is no connection. */
+  readonly host: () => Pick<ReachedHost, "shell" | "open">;
+  /** Name (looked up on the remote PATH) or absolute path of tmux; `tmux` without it. */
+  readonly tmuxBinary?: string | undefined;
+  /** Name or absolute path of tmux's socket; the default socket for ''. Must match REMOTE_SOCKET. */
+  readonly tmuxSocket: string;
+  /** Outer deadline of a command that names none, in milliseconds. */
+  readonly timeoutMs?: number | undefined;
+}
+
+const NOT_FOUND = 127;
+const NOT_EXECUTABLE = 126;
+/** What `timeout -s KILL` makes of a command that it ended. */
+const KILLED = new Set([124, 137]);
+
+/** Runs tmux on another host. Closing it leaves the connection alone. */
+export function createSshExecutor(options: SshExecutorOptions): Executor {
+  const file = options.tmuxBinary ?? "tmux";
+  const { tmuxSocket } = options;
+  if (tmuxSocket !== "" && !REMOTE_SOCKET.test(tmuxSocket)) {
+    throw new RangeError("a remote tmux socket may hold A-Z a-z 0-9 . _ / + - only");
+  }
+  const socket = tmuxSocket === "" ? [] : [tmuxSocket.startsWith("/") ? "-S" : "-L", tmuxSocket];
+  const closing = new AbortController();
+  const doorbells = new Set<Doorbell>();
+
+  const run = async (argv: readonly string[], runOptions: RunOptions = {}): Promise<RunResult> => {
+    if (closing.signal.aborted) throw closedError();
+    const timeoutMs = runOptions.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const script = tmuxScript([file, "-u", "-N", ...socket, ...tmuxWords(argv)], timeoutMs, runOptions.stdin);
+    const { maxBytes } = runOptions;
+    const answer = await options.host().shell.run(script, { timeoutMs, maxBytes, signal: closing.signal });
+    const { status } = answer;
+    const stderr = answer.stderr.toString("utf8");
+    if (status === NOT_FOUND)
+      throw new ExecutorError("tmux_not_found", `no tmux found as ${file} on the host`);
+    if (status === NOT_EXECUTABLE) throw new ExecutorError("failed", `${file} cannot be run on the host`);
+    if (KILLED.has(status)) throw new ExecutorError("timeout", `tmux did not answer within ${timeoutMs} ms`);
+    const failure = failureReported(status, stderr);
+    if (failure !== undefined) throw failure;
+    return { status, stdout: answer.stdout.toString("utf8"), stderr };
+  };
+
+  const openDoorbell = async (): Promise<SshChannel> => {
+    const channel = await options.host().open(REMOTE_COMMAND);
+    const { options: flags, command } = doorbellArguments();
+    const words = shWords([file, "-u", "-N", ...flags, ...socket, ...tmuxWords(command)]);
+    // tmux takes the place of the shell, so that its end is the channel's.
+    channel.write(Buffer.concat([Buffer.from(PROLOGUE), Buffer.from("exec "), words, Buffer.from("\n")]));
+    return channel;
+  };
+
+  return {
+    run,
+    doorbell(onRing, onEnd) {
+      if (closing.signal.aborted) {
+        queueMicrotask(() => onEnd("the executor is closed"));
+        return { ready: Promise.resolve(false), close: () => undefined };
+      }
+      const bell = startRemoteDoorbell(openDoorbell, onRing, (reason) => {
+        doorbells.delete(bell);
+        onEnd(reason);
+      });
+      doorbells.add(bell);
+      return {
+        ready: bell.ready,
+        close: () => {
+          doorbells.delete(bell);
+          bell.close();
+        },
+      };
+    },
+    async close() {
+      for (const bell of doorbells) bell.close();
+      doorbells.clear();
+      closing.abort();
+    },
+  };
+}
+
+/** The line that runs tmux. What it is fed travels inside: a stream would be read ahead by the shell, and executed. */
+function tmuxScript(words: readonly string[], timeoutMs: number, stdin: Uint8Array | undefined): Buffer {
+  if (stdin?.includes(0) === true) {
+    throw new ExecutorError("failed", "a NUL cannot be fed to a command over ssh");
+  }
+  // The caller has given up by then; whole seconds, for busybox.
+  const seconds = Math.ceil(timeoutMs / 1_000) + 1;
+  const feed = stdin === undefined ? [] : [Buffer.from("printf %s "), shQuote(stdin), Buffer.from(" | ")];
+  return Buffer.concat([...feed, Buffer.from(`lim ${seconds} `), shWords(words)]);
+}
+
+function closedError(): ExecutorError {
+  return new ExecutorError("failed", "the executor is closed");
+}
