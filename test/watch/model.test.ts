@@ -194,7 +194,7 @@ describe("watch, whatever watchers and the world do", () => {
         }
         expect(world.hub.watchers).toBe(0);
       }),
-      150,
+      60,
     );
   });
 });

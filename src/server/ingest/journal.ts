@@ -95,7 +95,7 @@ export class Journal {
         const timeline = foldStored(this.store, record, adapter);
         const before = this.store.states.find(record.runtimeId) ?? fresh.state;
         const state = nextState(before, timeline.fold, now);
-        this.store.states.write(state);
+        this.store.states.restore(state);
         const base = this.store.checkpoints.base(record.runtimeId, reducerName(adapter));
         this.#stage({ ...fresh, ...timeline, base, state });
       }

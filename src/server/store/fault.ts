@@ -28,6 +28,11 @@ const KINDS: Readonly<Record<string, FaultKind>> = {
   NOTADB: "corrupt",
 };
 
+/** Rows that contradict one another: a page was damaged in a way that SQLite cannot see. */
+export class Damaged extends Error {
+  override readonly name = "Damaged";
+}
+
 /** What SQLite calls an error; '' for one that is not SQLite's. */
 export function sqliteCode(error: unknown): string {
   return error instanceof SqliteDatabase.SqliteError ? error.code : "";

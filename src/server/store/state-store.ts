@@ -1,5 +1,6 @@
 import type { Database } from "better-sqlite3";
 import type { AgentState, Confidence, Micros, Source, Status } from "../engine/state.js";
+import { Damaged, sqliteCode } from "./fault.js";
 
 /** A status with what the store alone keeps of it. */
 export interface StateRecord {
@@ -86,6 +87,16 @@ export class StateStore {
       state.stateVersion,
       state.promptId,
     );
+  }
+
+  /** The same for a runtime that the store itself has just named. Throws Damaged if it then knows of none. */
+  restore(state: StateRecord): void {
+    try {
+      this.write(state);
+    } catch (error) {
+      if (!sqliteCode(error).startsWith("SQLITE_CONSTRAINT")) throw error;
+      throw new Damaged("a runtime's rows contradict one another", { cause: error });
+    }
   }
 
   /** The same for a state of which the store holds `before`. */

@@ -1,5 +1,5 @@
 import type { Micros } from "../engine/state.js";
-import { FAULT_CODES, type FaultKind, faultKind, StoreFault, sqliteCode } from "./fault.js";
+import { Damaged, FAULT_CODES, type FaultKind, faultKind, StoreFault, sqliteCode } from "./fault.js";
 
 /** A fault in force, as health tells it. */
 export interface StoreTrouble {
@@ -104,7 +104,8 @@ export class WriteGate {
   #refused(error: unknown): unknown {
     if (error instanceof StoreFault) return error;
     // Text that was written as JSON and no longer is one: a page was damaged in a way that SQLite cannot see.
-    const kind = error instanceof SyntaxError ? "corrupt" : faultKind(error);
+    const damaged = error instanceof SyntaxError || error instanceof Damaged;
+    const kind = damaged ? "corrupt" : faultKind(error);
     if (kind === undefined) return error;
     this.#begin(kind, error);
     const wait = kind === "corrupt" ? Number.POSITIVE_INFINITY : this.#pauseMs;

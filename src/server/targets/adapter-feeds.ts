@@ -15,7 +15,7 @@ interface FeedEvents {
   readonly degraded: (agentType: string, channel: string, message: string | undefined) => void;
 }
 
-interface SeenView {
+export interface SeenView {
   readonly agentType: string;
   readonly view: RuntimeView;
 }

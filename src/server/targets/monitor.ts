@@ -4,31 +4,23 @@ import type { AnyAdapter, NativeSignal } from "../adapters/contract.js";
 import type { Micros } from "../engine/state.js";
 import type { GroupCommit } from "../ingest/group-commit.js";
 import type { Journal } from "../ingest/journal.js";
-import type { LiveRuntime } from "../ingest/live-runtime.js";
 import { fromNative } from "../ingest/native-signals.js";
 import type { Logger } from "../log.js";
 import { StoreFault } from "../store/fault.js";
 import type { RuntimeStore } from "../store/runtime-store.js";
 import type { TargetRecord } from "../store/target-store.js";
-import { captureScreens } from "../tmux/capture.js";
-import { cleanText } from "../tmux/text.js";
-import { NO_SERVER, type PaneRow, type Topology } from "../tmux/topology.js";
+import { NO_SERVER, type Topology } from "../tmux/topology.js";
 import { AdapterFeeds } from "./adapter-feeds.js";
 import { DoorbellKeeper } from "./doorbell-keeper.js";
 import { ExecutorError } from "./executor.js";
-import {
-  type Failure,
-  failed,
-  type Health,
-  type HealthSettings,
-  INITIAL_HEALTH,
-  succeeded,
-} from "./health.js";
+import type { Health, HealthSettings } from "./health.js";
+import { HealthKeeper } from "./health-keeper.js";
 import { tellProcessStates } from "./process-states.js";
 import { HostUnsupported } from "./process-table.js";
 import { rememberedTopology } from "./remembered-topology.js";
 import { RuntimeTracker, type TrackerSettings } from "./runtime-tracker.js";
 import { type LookSettings, ScreenLooker } from "./screen-looker.js";
+import { ScreenRounds } from "./screen-rounds.js";
 import { type Shortcoming, Shortcomings } from "./shortcomings.js";
 import type { SshError } from "./ssh/connection.js";
 import type { ConnectOptions } from "./ssh/ssh-link.js";
@@ -62,7 +54,6 @@ export interface MonitorParts {
 const CONNECT_PATIENCE_MS = 40_000;
 /** Longest wait for one before everything is observed anew; others wait for that. */
 const HURRY_PATIENCE_MS = 5_000;
-const MAX_MESSAGE = 1_000;
 
 /** After this long without any change the poll slows down. */
 const QUIET_AFTER_MS = 10_000;
@@ -73,7 +64,6 @@ const QUIET_AFTER_MS = 10_000;
  */
 export class TargetMonitor {
   #topology: Topology | undefined;
-  #health: Health = INITIAL_HEALTH;
   #unsupported: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #pidTimer: NodeJS.Timeout | undefined;
@@ -83,10 +73,12 @@ export class TargetMonitor {
   #again = false;
   #stopped = false;
   #lastChange: Micros = 0;
+  readonly #health: HealthKeeper;
   readonly #shortcomings: Shortcomings;
   readonly #reader: TopologyReader;
   readonly #tracker: RuntimeTracker;
   readonly #doorbell: DoorbellKeeper;
+  readonly #screens: ScreenRounds;
   readonly #feeds: AdapterFeeds;
   readonly #endOfGaps: () => void;
   readonly looker: ScreenLooker;
@@ -97,6 +89,7 @@ export class TargetMonitor {
   ) {
     const { journal, runtimes, adapters, now, settings } = parts;
     const { executor, processes, files, clockOffset } = parts.host;
+    this.#health = new HealthKeeper(now, settings, (health) => this.#healthChanged(health));
     this.#shortcomings = new Shortcomings(now);
     this.#reader = new TopologyReader(executor, now, settings);
     this.#tracker = new RuntimeTracker(
@@ -113,9 +106,10 @@ export class TargetMonitor {
       onRing: () => this.kick(settings.doorbellDebounceMs),
       onLost: (message) => this.#shortcomings.note("doorbell_lost", `${target.targetId}/doorbell`, message),
     });
+    const publish = (signals: readonly NativeSignal[]): Promise<void> => this.#publish(signals);
+    this.#screens = new ScreenRounds({ executor, adapters, looker: this.looker, publish });
     const feedEvents = {
-      emit: (signals: readonly NativeSignal[]) =>
-        this.#publish(signals.map((signal) => [signal.runtimeId, signal] as const)),
+      emit: publish,
       look: (runtimeId: string) => this.look(runtimeId),
       degraded: (agentType: string, channel: string, message: string | undefined) =>
         this.#shortcomings.note("channel_degraded", `${target.targetId}/${agentType}/${channel}`, message),
@@ -125,7 +119,7 @@ export class TargetMonitor {
   }
 
   get health(): Health {
-    return this.#health;
+    return this.#health.health;
   }
 
   /** As last read, complete; undefined before the first. */
@@ -159,8 +153,8 @@ export class TargetMonitor {
     if (this.#unsupported !== undefined) {
       return { code: ErrorCode.E_TMUX_UNSUPPORTED, message: `tmux ${this.#unsupported} is older than 3.3` };
     }
-    if (this.#health.state === "down" || this.#topology === undefined) {
-      return { code: ErrorCode.E_TARGET_UNREACHABLE, message: this.#why() };
+    if (this.health.state === "down" || this.#topology === undefined) {
+      return { code: ErrorCode.E_TARGET_UNREACHABLE, message: this.#health.why };
     }
     return undefined;
   }
@@ -214,7 +208,7 @@ export class TargetMonitor {
     if (link !== undefined) await within(link.connect(), CONNECT_PATIENCE_MS);
     await this.#roundNow();
     // One good probe after a failure is none yet.
-    if (this.#health.goodProbes > 0 && this.#health.state === "degraded") await this.#roundNow();
+    if (this.health.goodProbes > 0 && this.health.state === "degraded") await this.#roundNow();
   }
 
   async #roundNow(): Promise<void> {
@@ -229,7 +223,7 @@ export class TargetMonitor {
     const pane = this.#topology?.panes.find((row) => row.paneId === runtime?.record.paneId);
     if (runtime === undefined || pane === undefined) return;
     try {
-      await this.#capture([[runtime, pane]]);
+      await this.#screens.look([[runtime, pane]]);
     } catch (error) {
       // The round that finds the server gone reports it; a look that fails proves nothing about the agent.
       this.parts.log.debug({ target: this.target.targetId, error: String(error) }, "look failed");
@@ -238,7 +232,7 @@ export class TargetMonitor {
 
   async #begin(): Promise<void> {
     // Without a connection there is nothing to observe; the link tells when there is.
-    if (this.#stopped || this.parts.host.link?.up === false) return;
+    if (!this.#reached) return;
     if (this.#round !== undefined) return this.#round;
     this.#again = false;
     this.#roundBegan = performance.now();
@@ -247,6 +241,10 @@ export class TargetMonitor {
       this.#schedule();
     });
     return this.#round;
+  }
+
+  get #reached(): boolean {
+    return !this.#stopped && this.parts.host.link?.up !== false;
   }
 
   #schedule(): void {
@@ -271,21 +269,21 @@ export class TargetMonitor {
   async #observe(): Promise<void> {
     try {
       const { topology, unsupported, moved } = await this.#reader.read();
-      if (this.#stopped) return;
+      if (!this.#reached) return;
       if (moved) this.#lastChange = this.parts.now();
       this.#unsupported = unsupported;
       const blind = await this.#follow(topology);
-      if (this.#stopped) return;
+      if (!this.#reached) return;
       this.#topology = topology;
       const serverless = topology.bootId === undefined ? "no_server" : "";
       const reason =
         unsupported !== undefined ? "tmux_unsupported" : blind === "" ? serverless : "host_unsupported";
-      this.#setHealth(succeeded(this.#health, reason, this.parts.now(), this.parts.settings, blind));
+      this.#health.succeeded(reason, blind);
       this.#doorbell.follow(topology.bootId);
       this.parts.onTopology(this.target.targetId, topology);
       // How a turn ended stands on the screen: it is read before the title that says that nothing runs any more.
-      await this.#lookAtScreens(topology);
-      await this.#feeds.update(this.#views(topology));
+      await this.#screens.round(topology, this.#tracker.active());
+      await this.#feeds.update(this.#tracker.views(topology));
     } catch (error) {
       this.#failed(error);
     }
@@ -320,18 +318,17 @@ export class TargetMonitor {
 
   #failed(error: unknown): void {
     if (this.#stopped) return;
-    const { log, now, settings } = this.parts;
     // The link tells of it.
     if (error instanceof ExecutorError && error.kind === "unreachable") return;
     if (error instanceof ExecutorError && error.kind === "tmux_not_found") {
       this.#topology = NO_SERVER;
       this.parts.onTopology(this.target.targetId, NO_SERVER);
-      this.#setHealth(succeeded(this.#health, "tmux_not_found", now(), settings));
+      this.#health.succeeded("tmux_not_found");
       return;
     }
     const reason = error instanceof ExecutorError ? error.kind : "internal";
-    log.warn({ target: this.target.targetId, reason, error: String(error) }, "observation failed");
-    this.#fail(reason, { message: error instanceof ExecutorError ? error.message : "" });
+    this.parts.log.warn({ target: this.target.targetId, reason, error: String(error) }, "observation failed");
+    this.#health.failed(reason, { message: error instanceof ExecutorError ? error.message : "" });
     if (reason === "timeout") void this.parts.host.link?.hurry();
   }
 
@@ -344,77 +341,21 @@ export class TargetMonitor {
     const { kind, message, advice } = error;
     const why = advice === "" ? message : `${message}; ${advice}`;
     this.parts.log.info({ target: this.target.targetId, reason: kind, final, why }, "not connected");
-    this.#fail(kind, { message: why, final });
+    this.#health.failed(kind, { message: why, final });
   }
 
-  #fail(reason: string, { message = "", final }: Failure): void {
-    const { now, settings } = this.parts;
-    const line = cleanText(message, MAX_MESSAGE);
-    this.#setHealth(failed(this.#health, reason, now(), settings, { message: line, final }));
-  }
-
-  #why(): string {
-    const { message, reason } = this.#health;
-    return message || reason || "not answered yet";
-  }
-
-  #setHealth(health: Health): void {
-    const { state, reason, message } = this.#health;
-    const changed = health.state !== state || health.reason !== reason || health.message !== message;
-    this.#health = health;
+  #healthChanged(health: Health): void {
+    const { targetId } = this.target;
     // Nothing was read in this daemon life: what an earlier one knew stays in the lists, as unreachable.
-    if (changed && health.state === "down" && this.#topology === undefined) {
-      this.parts.onTopology(this.target.targetId, rememberedTopology(this.#tracker.active().values()));
+    if (health.state === "down" && this.#topology === undefined) {
+      this.parts.onTopology(targetId, rememberedTopology(this.#tracker.active().values()));
     }
-    if (changed) this.parts.onHealth(this.target.targetId, health);
+    this.parts.onHealth(targetId, health);
   }
 
-  #views(topology: Topology) {
-    const panes = new Map(topology.panes.map((pane) => [pane.paneId, pane]));
-    return [...this.#tracker.active().values()].map(({ record }) => ({
-      agentType: record.agentType,
-      view: {
-        runtimeId: record.runtimeId,
-        paneId: record.paneId,
-        agentPid: record.agentPid,
-        startRaw: record.agentStartRaw,
-        argv: this.#tracker.argv(record.runtimeId),
-        cwd: record.cwd,
-        title: panes.get(record.paneId)?.title ?? "",
-        agentSessionId: record.agentSessionId,
-      },
-    }));
-  }
-
-  async #lookAtScreens(topology: Topology): Promise<void> {
-    const active = this.#tracker.active();
-    this.looker.keep(new Set([...active.values()].map((runtime) => runtime.record.runtimeId)));
-    const due: [LiveRuntime, PaneRow][] = [];
-    for (const pane of topology.panes) {
-      const runtime = active.get(pane.paneId);
-      if (runtime !== undefined && this.looker.due(runtime, pane)) due.push([runtime, pane]);
-    }
-    if (due.length > 0) await this.#capture(due);
-  }
-
-  async #capture(looks: readonly (readonly [LiveRuntime, PaneRow])[]): Promise<void> {
-    const screens = await captureScreens(
-      this.parts.host.executor,
-      looks.map(([, pane]) => pane.paneId),
-    );
-    const signals = looks.flatMap(([runtime, pane]) => {
-      const screen = screens.get(pane.paneId);
-      const adapter = this.parts.adapters.find((known) => known.agentType === runtime.record.agentType);
-      if (screen === undefined || adapter === undefined) return [];
-      const signal = this.looker.take(runtime, pane, adapter, screen);
-      return signal === undefined ? [] : [[runtime.record.runtimeId, signal] as const];
-    });
-    await this.#publish(signals);
-  }
-
-  async #publish(signals: readonly (readonly [string, Parameters<typeof fromNative>[0]])[]): Promise<void> {
-    const events = signals.flatMap(([runtimeId, signal]) => {
-      const runtime = this.parts.journal.runtime(runtimeId);
+  async #publish(signals: readonly NativeSignal[]): Promise<void> {
+    const events = signals.flatMap((signal) => {
+      const runtime = this.parts.journal.runtime(signal.runtimeId);
       return runtime === undefined ? [] : [fromNative(signal, runtime)];
     });
     if (events.length === 0) return;

@@ -7,6 +7,7 @@ import type { LiveRuntime } from "../ingest/live-runtime.js";
 import { redactText } from "../ingest/redact.js";
 import type { RuntimeStore } from "../store/runtime-store.js";
 import type { PaneRow, Topology } from "../tmux/topology.js";
+import type { SeenView } from "./adapter-feeds.js";
 import { type FoundAgent, findAgent } from "./agent-finder.js";
 import type { ProcessTable } from "./local-host.js";
 
@@ -35,8 +36,22 @@ export class RuntimeTracker {
     private readonly settings: TrackerSettings,
   ) {}
 
-  argv(id: string): readonly string[] {
-    return this.#argv.get(id) ?? [];
+  /** This target's active runtimes as their adapters see them. */
+  views(topology: Topology): SeenView[] {
+    const panes = new Map(topology.panes.map((pane) => [pane.paneId, pane]));
+    return [...this.active().values()].map(({ record }) => ({
+      agentType: record.agentType,
+      view: {
+        runtimeId: record.runtimeId,
+        paneId: record.paneId,
+        agentPid: record.agentPid,
+        startRaw: record.agentStartRaw,
+        argv: this.#argv.get(record.runtimeId) ?? [],
+        cwd: record.cwd,
+        title: panes.get(record.paneId)?.title ?? "",
+        agentSessionId: record.agentSessionId,
+      },
+    }));
   }
 
   /** This target's active runtimes, by pane id. */

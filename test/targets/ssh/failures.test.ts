@@ -128,6 +128,30 @@ const cases: Readonly<Record<string, Case>> = {
     says: /does not speak ssh as it should/,
     advises: /see what listens there/,
   },
+  "a host that floods in ssh's own words": {
+    kind: "failed",
+    retryable: true,
+    arrange: async () => {
+      // SSH_MSG_IGNORE, which every side must take at any time.
+      const ignored = Buffer.alloc(8 + 32 * 1024);
+      ignored.writeUInt32BE(ignored.length - 4, 0);
+      ignored[4] = 10;
+      ignored[5] = 2;
+      ignored.writeUInt32BE(ignored.length - 20, 6);
+      const server = await fake((socket) => {
+        const more = (): void => {
+          while (socket.writable && socket.write(ignored));
+        };
+        socket.on("drain", more);
+        socket.write("SSH-2.0-flood\r\n");
+        more();
+      });
+      home.write(`Host vm1\n  Port ${server.port}\n`);
+    },
+    says: /it sends without end$/,
+    advises: /see what listens there/,
+    within: 5_000,
+  },
   "a host that speaks something else": {
     kind: "failed",
     retryable: true,
@@ -335,6 +359,16 @@ const cases: Readonly<Record<string, Case>> = {
     retryable: true,
     arrange: () => toVm1("ProxyCommand sh -c 'echo no way to %h >&2; exit 7'"),
     says: /^the ProxyCommand of vm1 did not lead to it: it ended with status 7: no way to 127\.0\.0\.1$/,
+    advises: /by hand/,
+  },
+  "a ProxyCommand that would colour the terminal": {
+    kind: "proxy",
+    retryable: true,
+    arrange: () => {
+      writeFileSync(path("evil"), "printf '\\033]0;evil\\007 no\\n' >&2; exit 7");
+      toVm1(`ProxyCommand sh ${path("evil")}`);
+    },
+    says: /: \]0;evil no$/,
     advises: /by hand/,
   },
   "a ProxyCommand that says nothing": {

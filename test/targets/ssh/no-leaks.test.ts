@@ -4,18 +4,22 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SshConnection } from "../../../src/server/targets/ssh/connection.js";
 import { UserSshOpener } from "../../../src/server/targets/ssh/opener.js";
 import { descendants, makeKey, SshClientHome, TestSshd, until } from "./sshd.js";
-import { FakeServer } from "./stand-ins.js";
+import { DeafPort, FakeServer } from "./stand-ins.js";
 
 const OPENS = 50;
+/** Seconds that nothing else sleeps. */
+const MARK = `8${process.pid}.25`;
 
 let home: SshClientHome;
 let sshd: TestSshd;
 let mute: FakeServer;
+let deaf: DeafPort;
 
 beforeAll(async () => {
   home = new SshClientHome();
   sshd = await TestSshd.start({ authorized: [home.key] });
   mute = await FakeServer.start(() => undefined);
+  deaf = await DeafPort.start();
   writeFileSync(
     join(home.directory, "relay.mjs"),
     `import { connect } from "node:net";
@@ -38,7 +42,9 @@ beforeAll(async () => {
       "Host mute",
       `  Port ${mute.port}`,
       "Host mute-program",
-      "  ProxyCommand sh -c 'sleep 100; true'",
+      `  ProxyCommand sh -c 'sleep ${MARK}; true'`,
+      "Host deaf",
+      `  Port ${deaf.port}`,
       "Host refused",
       `  Port ${sshd.port}`,
       "  User nobody-of-that-name",
@@ -52,6 +58,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   mute.close();
+  deaf.close();
   await sshd.close();
   home.close();
 });
@@ -87,6 +94,17 @@ async function backTo(before: Record<string, number>): Promise<void> {
   await until("the host has no connection", () => sshd.sessions().length === 0);
 }
 
+/** Whether the program that the ProxyCommand of `mute-program` starts still runs, whoever its parent is now. */
+function sleeping(): boolean {
+  return readdirSync("/proc").some((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, "utf8") === `sleep\0${MARK}\0`;
+    } catch {
+      return false;
+    }
+  });
+}
+
 describe("TC-076 nothing is left behind", () => {
   it.each(["direct", "jumped", "through"])("by opens that succeed and are closed: %s", async (alias) => {
     await use(alias, true);
@@ -107,18 +125,19 @@ describe("TC-076 nothing is left behind", () => {
     await backTo(before);
   });
 
-  it.each(["unknown", "refused", "mute", "mute-program", "jumped-mute"])(
+  it.each(["unknown", "refused", "mute", "mute-program", "jumped-mute", "deaf"])(
     "by opens that fail or are given up: %s",
     async (alias) => {
       const before = held();
       for (let round = 0; round < 6; round++) {
         const stop = new AbortController();
         const attempt = opener().open(alias, stop.signal);
-        if (alias.includes("mute")) setTimeout(() => stop.abort(), 150);
+        if (alias.includes("mute") || alias === "deaf") setTimeout(() => stop.abort(), 150);
         await expect(attempt).rejects.toMatchObject({ name: "SshError" });
       }
       await backTo(before);
       expect(mute.open).toBe(0);
+      await until("what a ProxyCommand started is gone", () => !sleeping());
     },
   );
 

@@ -12,10 +12,7 @@ export class UserAgent extends ssh2.OpenSSHAgent {
     super.getStream((error, stream) => {
       // The library hands over a socket; its types say less.
       const socket = stream as Socket | undefined;
-      if (socket !== undefined && !error) {
-        this.#streams.add(socket);
-        socket.once("close", () => this.#streams.delete(socket));
-      }
+      if (socket !== undefined && !error) this.#streams.add(socket);
       callback(error, stream);
     });
   }

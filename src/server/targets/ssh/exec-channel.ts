@@ -27,9 +27,6 @@ export function execChannel(channel: ClientChannel, endings: Set<() => void>): S
     },
     close: () => {
       channel.close();
-      // What is not read would keep the channel open.
-      channel.resume();
-      channel.stderr.resume();
       // The host's consent may never come: it waits for the command to end.
       endings.delete(onOver);
       onOver();
