@@ -37,6 +37,8 @@ import { WatchHub } from "./watch/hub.js";
 import { WatchLog } from "./watch/log.js";
 import { View } from "./watch/view.js";
 
+/** What stopping may take beyond the draining of calls and streams. */
+const STOP_MS = 1_000;
 /** Longest wait for the targets' first answers before the socket opens. */
 const FIRST_LOOK_MS = 1_000;
 
@@ -269,7 +271,10 @@ async function serve(
       hub.close();
       closing.abort();
       reconciler.stop();
-      await Promise.all([targets.stop(), spool.stop(), retention.stop(), doors.close(config.drainMs)]);
+      const parts = [targets.stop(), spool.stop(), retention.stop(), doors.close(config.drainMs)];
+      // A host that does not answer must not keep the daemon: nothing that was answered OK waits for it.
+      const late = delay(config.drainMs + STOP_MS, "late" as const, { ref: false });
+      if ((await Promise.race([Promise.all(parts), late])) === "late") log.warn("stopping took too long");
       commit.flush();
       failpoint("stop.before-close");
       processes.close();

@@ -22,6 +22,9 @@ const FULL = new Set(["ENOSPC", "EDQUOT"]);
 const UNWRITABLE = new Set(["EACCES", "EPERM", "EROFS"]);
 const ELSEWHERE = "or set AGTMUX_STATE_DIR to another directory";
 
+/** How long a daemon that has stopped may still be there. */
+const LINGER_MS = 1_000;
+
 const EXIT = { ok: 0, usage: 2, failed: 3 } as const;
 
 function say(line: string): void {
@@ -90,6 +93,8 @@ export async function runDaemon(argv: string[], env: NodeJS.ProcessEnv): Promise
   }
   await Promise.race([daemon.shutdownAsked, signalled()]);
   await daemon.stop();
+  // Whatever is still open by now (a connection that a host does not let go) must not keep the process.
+  setTimeout(() => process.exit(EXIT.ok), LINGER_MS).unref();
   return EXIT.ok;
 }
 

@@ -368,7 +368,7 @@ const cases: Readonly<Record<string, Case>> = {
       writeFileSync(path("evil"), "printf '\\033]0;evil\\007 no\\n' >&2; exit 7");
       toVm1(`ProxyCommand sh ${path("evil")}`);
     },
-    says: /: \]0;evil no$/,
+    says: /: \]0;evil {2}no$/,
     advises: /by hand/,
   },
   "a ProxyCommand that says nothing": {
