@@ -13,8 +13,8 @@ import { fill } from "./filled-database.js";
 /** Nightly runs ask for a million. */
 const EVENTS = Number(process.env["AGTMUX_TEST_EVENTS"] ?? "20000");
 
-/** Tables with a handful of rows, read whole on purpose. */
-const SMALL = new Set(["targets"]);
+/** Tables with a handful of rows, read whole on purpose; a list that the caller gave. */
+const SMALL = new Set(["targets", "json_each"]);
 
 interface Step {
   readonly detail: string;
