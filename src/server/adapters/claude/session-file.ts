@@ -68,7 +68,15 @@ class SessionFiles implements AdapterSubscription {
     for (const view of runtimes) {
       const known = this.#watched.get(view.runtimeId);
       if (known !== undefined) known.view = view;
-      else void this.#follow(view);
+      else {
+        // A host that is out of reach is asked again with the next reading.
+        this.#follow(view).catch((error: unknown) => {
+          this.host.degraded(
+            "session_file",
+            `cannot tell the home of process ${view.agentPid}: ${String(error)}`,
+          );
+        });
+      }
     }
     const used = new Set([...this.#watched.values()].map((watched) => watched.directory));
     for (const [directory, watcher] of this.#directories) {

@@ -46,6 +46,12 @@ case $m in [1-${MAX_MADE}]) ;; *) exit 0 ;; esac
 [ "$(ls -A "$s")" = "\${n##*/}" ] || exit 0
 rm -f "$n"; while [ "$m" -gt 0 ] && rmdir "$s"; do m=$((m - 1)); s=\${s%/*}; done ) 2>/dev/null`);
     },
-    close: () => void sftp.end(),
+    close() {
+      try {
+        sftp.end();
+      } catch {
+        // The connection has gone, and the channel with it.
+      }
+    },
   };
 }
