@@ -1,10 +1,14 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ExecutorError } from "../../../src/server/targets/executor.js";
 import { CommandChannel } from "../../../src/server/targets/ssh/command-channel.js";
 import type { SshConnection } from "../../../src/server/targets/ssh/connection.js";
 import { createSshExecutor, type ReachedHost } from "../../../src/server/targets/ssh/ssh-executor.js";
-import { createPrivateServer } from "../../tmux/private-server.js";
+import { createPrivateServer, signal, until } from "../../tmux/private-server.js";
 import { executorContract } from "../executor-contract.js";
+import { LocalShells, SHELLS } from "./local-shells.js";
 import { LoopbackSshd } from "./loopback-sshd.js";
 
 let sshd: LoopbackSshd;
@@ -41,6 +45,74 @@ describe("the ssh executor", () => {
     server.dispose();
   });
 
+  it("leaves no process of its own on a host to which the connection was cut, whatever it was writing", async () => {
+    const server = createPrivateServer();
+    server.start("new-session", "-d", "-s", "work", "sleep 600");
+    // The sshd of the other tests is not to be cut.
+    const sshd = await LoopbackSshd.start();
+    try {
+      for (let round = 0; round < 25; round++) {
+        const cut = await sshd.open();
+        const shell = new CommandChannel(cut);
+        const executor = createSshExecutor({
+          host: () => ({ shell, open: (command) => cut.exec(command) }),
+          tmuxSocket: server.socketPath,
+        });
+        const bell = executor.doorbell(
+          () => undefined,
+          () => undefined,
+        );
+        expect(await bell.ready).toBe(true);
+        // The server has something to say at the very moment.
+        const names = Array.from({ length: 40 }, (_, index) => [
+          "rename-session",
+          "-t",
+          "$0",
+          `n${index}`,
+          ";",
+        ]);
+        const busy = spawn("tmux", ["-S", server.socketPath, ...names.flat()], { stdio: "ignore" });
+        sshd.cut();
+        await cut.closed;
+        await once(busy, "close");
+        await executor.close();
+      }
+      await until("the clients to be gone", () => clientsOf(server.socketPath).length === 0);
+    } finally {
+      for (const pid of clientsOf(server.socketPath)) signal(pid, "SIGKILL");
+      server.dispose();
+      await sshd.close();
+    }
+  }, 60_000);
+
+  it.each(SHELLS)("has a doorbell that ends with its channel where sh is %s", async (sh) => {
+    const server = createPrivateServer();
+    server.start("new-session", "-d", "-s", "work", "sleep 600");
+    const shells = new LocalShells(sh);
+    const executor = createSshExecutor({
+      host: () => ({ shell: host.shell, open: shells.exec }),
+      tmuxSocket: server.socketPath,
+    });
+    try {
+      const rings: string[] = [];
+      const ends: string[] = [];
+      const bell = executor.doorbell(
+        (line) => rings.push(line),
+        (reason) => ends.push(reason),
+      );
+      expect(await bell.ready).toBe(true);
+      server.tmux("rename-session", "-t", "$0", "renamed");
+      await until("the ring", () => rings.some((line) => line.includes("renamed")));
+      bell.close();
+      await until("its client to be gone", () => clientsOf(server.socketPath).length === 0);
+      expect(ends).toEqual([]);
+    } finally {
+      await executor.close();
+      shells.close();
+      server.dispose();
+    }
+  });
+
   it("says unreachable while there is no connection", async () => {
     const lost = new ExecutorError("unreachable", "there is no connection to the host");
     const executor = createSshExecutor({
@@ -59,3 +131,17 @@ describe("the ssh executor", () => {
     expect(ends).toEqual([lost.message]);
   });
 });
+
+/** Pids of the tmux clients that talk to the server of a socket. */
+function clientsOf(socketPath: string): number[] {
+  return readdirSync("/proc").flatMap((name) => {
+    try {
+      const words = readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
+      return words[0] === "tmux" && words.includes("wait-for") && words.includes(socketPath)
+        ? [Number(name)]
+        : [];
+    } catch {
+      return []; // gone since, or no process
+    }
+  });
+}

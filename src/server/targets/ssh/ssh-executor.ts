@@ -44,6 +44,14 @@ const NOT_EXECUTABLE = 126;
 /** What `timeout -s KILL` makes of a command that it ended. */
 const KILLED = new Set([124, 137]);
 
+/**
+ * Waits beside a doorbell until the connection is gone, and ends it a second later if it is still there: a control client
+ * to which tmux had something to say at that moment would never end, and keep its server from ending too (seen with
+ * 3.3a). The parent is asked for at the very end, so that nobody else's process is meant.
+ */
+const UNDERTAKER =
+  'exec 3<&0; { read -r agtmux_x; sleep 1; read -r agtmux_x agtmux_x agtmux_x agtmux_p agtmux_x </proc/self/stat; [ "$agtmux_p" = "$$" ] && kill -9 "$$"; } <&3 3<&- >/dev/null 2>&1 & exec 3<&-; ';
+
 /** Runs tmux on another host. Closing it leaves the connection alone. */
 export function createSshExecutor(options: SshExecutorOptions): Executor {
   const file = options.tmuxBinary ?? "tmux";
@@ -77,7 +85,7 @@ export function createSshExecutor(options: SshExecutorOptions): Executor {
     const { options: flags, command } = doorbellArguments();
     const words = shWords([file, "-u", "-N", ...flags, ...socket, ...tmuxWords(command)]);
     // tmux takes the place of the shell, so that its end is the channel's.
-    channel.write(Buffer.concat([Buffer.from(PROLOGUE), Buffer.from("exec "), words, Buffer.from("\n")]));
+    channel.write(Buffer.concat([Buffer.from(`${PROLOGUE}${UNDERTAKER}exec `), words, Buffer.from("\n")]));
     return channel;
   };
 
