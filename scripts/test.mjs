@@ -4,6 +4,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { failures } from "./failures.mjs";
 
 const AGENTS = "test/e2e/agents";
 const NIGHTLY = {
@@ -54,7 +55,8 @@ function runProject(name, { project = name, words = [], env = {} } = {}) {
   const reporters = ["--reporter", "default", "--reporter", "json", file];
   const status = run("vitest", ["run", "--project", project, ...reporters, ...words], env);
   const counted = counts(name);
-  return { passed: counted.passed, failed: counted.failed === 0 && status !== 0 ? 1 : counted.failed };
+  const failed = counted.failed === 0 && status !== 0 ? 1 : counted.failed;
+  return { name, passed: counted.passed, failed };
 }
 
 must("the system packages", run(process.execPath, ["scripts/system-packages.mjs"]));
@@ -71,5 +73,8 @@ if (process.argv.includes("--nightly")) {
 }
 const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
 const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
+for (const { name } of outcomes.filter((outcome) => outcome.failed > 0)) {
+  for (const failure of failures(name)) console.log(`failed: ${failure}`);
+}
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
