@@ -14,7 +14,9 @@ import { formatCursor, resume, streamId } from "../../src/server/watch/cursor.js
 import { matcher } from "../../src/server/watch/filter.js";
 import { sortPanes } from "../../src/server/watch/listing.js";
 import { WatchLog } from "../../src/server/watch/log.js";
+import { RowArchive } from "../../src/server/watch/row-archive.js";
 import { stateName, timestamp } from "../../src/server/watch/rows.js";
+import type { RowChange } from "../../src/server/watch/view.js";
 
 const SEED = { seed: 20_260_801 };
 const states = [
@@ -69,7 +71,6 @@ const panes = fc.uniqueArray(anyPane, {
 
 describe("the watch log", () => {
   it("TC-019 keeps at most its entries and its bytes, and its reach says from where one can go on", () => {
-    const pane = create(PaneSchema, { title: "x".repeat(500) });
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 50 }),
@@ -78,7 +79,8 @@ describe("the watch log", () => {
         (entries, bytes, count) => {
           const log = new WatchLog(entries, bytes);
           for (let at = 1; at <= count; at++) {
-            const entry = log.append({ panes: [{ after: pane }], windows: [], sessions: [] }, [], at);
+            const after = create(PaneSchema, { title: "x".repeat(500) });
+            const entry = log.append({ panes: [{ after }], windows: [], sessions: [] }, [], at);
             expect(entry.sequence).toBe(at);
           }
           expect(log.head).toBe(count);
@@ -116,6 +118,96 @@ describe("an entry of the watch log", () => {
     expect(kept.map((entry) => ({ panes: entry.panes, windows: entry.windows }))).toEqual(
       changes.map(({ panes: changed, windows }) => ({ panes: changed, windows })),
     );
+  });
+});
+
+describe("several entries of the watch log", () => {
+  /** What happened to some panes, one change an entry: a pane's number, and whether it goes. */
+  const history = fc.array(fc.tuple(fc.nat(9), fc.boolean()), { minLength: 1, maxLength: 3_000 });
+
+  /** Plays a history into a log; a quiet pane changes at the very end only, long after its row was archived. */
+  function play(log: WatchLog, steps: readonly (readonly [number, boolean])[]) {
+    const now = new Map<number, Pane>();
+    const changes: RowChange<Pane>[] = [];
+    const change = (key: number, goes: boolean): void => {
+      const before = now.get(key);
+      const title = `${changes.length} ${"x".repeat(300)}`;
+      const gone = goes && before !== undefined;
+      const after = gone ? undefined : create(PaneSchema, { identity: { paneId: `%${key}` }, title });
+      if (after === undefined) now.delete(key);
+      else now.set(key, after);
+      const made = { ...(before && { before }), ...(after && { after }) };
+      changes.push(made);
+      log.append({ panes: [made], windows: [], sessions: [] }, [], changes.length);
+    };
+    change(99, false);
+    for (const [key, goes] of steps) change(key, goes);
+    change(99, false);
+    return changes;
+  }
+
+  it("TC-019 are joined to what was before the first and is after the last of them, for each row", () => {
+    fc.assert(
+      fc.property(history, fc.integer({ min: 1, max: 4_000 }), fc.nat(), fc.nat(), (steps, size, a, b) => {
+        const log = new WatchLog(size, 2 * 1024 * 1024);
+        const changes = play(log, steps);
+        const { reach, head } = log;
+        const [from = reach, to = head] = [a, b]
+          .map((n) => reach + (n % (head - reach + 1)))
+          .sort((x, y) => x - y);
+        const asked = changes.slice(from, to);
+        expect(log.between(from, to).map(({ panes: [pane] }) => pane)).toEqual(asked);
+        const merged = log.merged(from, to);
+        expect(merged?.sequence).toBe(from === to ? undefined : to);
+        const ends = (list: readonly RowChange<Pane>[]) => {
+          const byPane = new Map<string, RowChange<Pane>>();
+          for (const { before, after } of list) {
+            const key = (after ?? before)?.identity?.paneId ?? "";
+            const first = byPane.get(key);
+            byPane.set(key, { before: first === undefined ? before : first.before, after });
+          }
+          // What came and went in between is nobody's business.
+          for (const [key, { before, after }] of byPane) if (!before && !after) byPane.delete(key);
+          return byPane;
+        };
+        expect(ends(merged?.panes ?? [])).toEqual(ends(asked));
+      }),
+      { ...SEED, numRuns: 40 },
+    );
+  });
+
+  it("TC-019 tell what a row was before that had not changed for longer than the log reaches", () => {
+    const log = new WatchLog(1_500, 32 * 1024 * 1024);
+    const changes = play(
+      log,
+      Array.from({ length: 12_000 }, (_, at) => [at % 10, false] as const),
+    );
+    expect(log.between(log.head - 1, log.head)[0]?.panes).toEqual([changes.at(-1)]);
+    expect(log.merged(log.head - 1, log.head)?.panes).toEqual([changes.at(-1)]);
+    expect(changes.at(-1)?.before).toBe(changes[0]?.after);
+  });
+});
+
+describe("the archive of rows", () => {
+  it("TC-069 gives back every row that it must hold still, and takes a fraction of their bytes", () => {
+    const archive = new RowArchive();
+    const row = (number: number) => Buffer.from(`${number} ${"the same in every row ".repeat(number % 30)}`);
+    let bytes = 0;
+    for (let number = 0; number < 20_000; number++) {
+      expect(archive.put(row(number))).toBe(number);
+      bytes += row(number).length;
+      if (number % 3_000 === 0) archive.dropBefore(number - 5_000);
+    }
+    expect(archive.oldest).toBeLessThanOrEqual(13_000);
+    expect(archive.oldest).toBeGreaterThan(12_000);
+    const read = archive.reader();
+    for (let number = archive.oldest; number < archive.next; number += 7)
+      expect(Buffer.from(read(number))).toEqual(row(number));
+    for (const number of [19_999, 13_001, 16_000]) expect(Buffer.from(read(number))).toEqual(row(number));
+    expect(() => read(archive.oldest - 1)).toThrow(RangeError);
+    expect(archive.held).toBeLessThan(bytes / 8);
+    archive.dropBefore(archive.next);
+    expect(archive.held).toBeLessThan(64 * 1024);
   });
 });
 

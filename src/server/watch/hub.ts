@@ -21,6 +21,9 @@ export interface HubSettings {
   readonly bookmarkMs: number;
 }
 
+/** A timer may come a little before its time, by the clock that is read here. */
+const TIMER_SLACK_MS = 2;
+
 const NOTHING: ViewChange = { panes: [], windows: [], sessions: [] };
 
 /**
@@ -29,7 +32,7 @@ const NOTHING: ViewChange = { panes: [], windows: [], sessions: [] };
  */
 export class WatchHub {
   #targets: readonly TargetReach[] = [];
-  readonly #waiting = new Set<() => void>();
+  readonly #bells = new Set<Bell>();
   readonly #shared = new SharedMessages();
   #closed = false;
   #watchers = 0;
@@ -132,42 +135,38 @@ export class WatchHub {
 
   async *#follow(stream: Stream, signal: AbortSignal): AsyncGenerator<WatchResponse> {
     const { bookmarkMs } = this.settings;
+    const bell = new Bell();
+    const ring = (): void => bell.ring();
+    const bookmarkDue = setTimeout(ring, bookmarkMs);
+    signal.addEventListener("abort", ring, { once: true });
+    this.#bells.add(bell);
     let quietSince = performance.now();
-    while (!signal.aborted) {
-      const messages = stream.next(this.#targets);
-      if (messages !== undefined) {
-        yield* messages;
-        quietSince = performance.now();
-        continue;
-      }
-      if (this.#closed) {
-        yield stream.reset("shutdown", this.#targets);
-        return;
-      }
-      // What changed for others only does not count as news: this reader too must hear that the daemon lives.
-      const left = quietSince + bookmarkMs - performance.now();
-      if (left > 0) {
-        await this.#waitForChange(signal, left);
-        continue;
-      }
-      yield stream.bookmark(this.#targets);
+    const told = (): void => {
       quietSince = performance.now();
-    }
-  }
-
-  /** Resolves at the next change, when the reader goes, or after `timeoutMs`. */
-  async #waitForChange(signal: AbortSignal, timeoutMs: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, timeoutMs);
-    const gone = (): void => resolve();
-    signal.addEventListener("abort", gone, { once: true });
-    this.#waiting.add(resolve);
+      bookmarkDue.refresh();
+    };
     try {
-      await promise;
+      while (!signal.aborted) {
+        const messages = stream.next(this.#targets);
+        if (messages !== undefined) {
+          yield* messages;
+          told();
+          continue;
+        }
+        if (this.#closed) {
+          yield stream.reset("shutdown", this.#targets);
+          return;
+        }
+        // What changed for others only does not count as news: this reader too must hear that the daemon lives.
+        if (performance.now() - quietSince >= bookmarkMs - TIMER_SLACK_MS) {
+          yield stream.bookmark(this.#targets);
+          told();
+        } else await bell.rung();
+      }
     } finally {
-      signal.removeEventListener("abort", gone);
-      this.#waiting.delete(resolve);
-      clearTimeout(timer);
+      this.#bells.delete(bell);
+      signal.removeEventListener("abort", ring);
+      clearTimeout(bookmarkDue);
     }
   }
 
@@ -177,6 +176,27 @@ export class WatchHub {
   }
 
   #ring(): void {
-    for (const wake of this.#waiting) wake();
+    for (const bell of this.#bells) bell.ring();
+  }
+}
+
+/** Wakes one stream. What rings while it is awake wakes it as soon as it waits. */
+class Bell {
+  #rung = false;
+  #wake: (() => void) | undefined;
+
+  ring(): void {
+    this.#rung = true;
+    this.#wake?.();
+  }
+
+  async rung(): Promise<void> {
+    if (!this.#rung) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+      this.#wake = undefined;
+    }
+    this.#rung = false;
   }
 }

@@ -65,8 +65,8 @@ const sessions: Rows<Session> = {
 /** One scope, with its row type closed over. */
 export interface Scope {
   items(view: View, matcher: Matcher, observedAt: Timestamp): WatchItem[];
-  /** What a watcher with this filter must be told of some consecutive entries, as one step. */
-  changes(entries: readonly LogEntry[], matcher: Matcher, observedAt: Timestamp): WatchChange[];
+  /** What a watcher with this filter must be told of an entry. */
+  changes(entry: LogEntry, matcher: Matcher, observedAt: Timestamp): WatchChange[];
 }
 
 function scope<T>(rows: Rows<T>): Scope {
@@ -76,19 +76,15 @@ function scope<T>(rows: Rows<T>): Scope {
         .all(view)
         .filter((row) => rows.matches(matcher, row))
         .map((row) => create(WatchItemSchema, { item: rows.item(row, observedAt) })),
-    changes(entries, matcher, observedAt) {
+    changes(entry, matcher, observedAt) {
       const merged = new Map<string, RowChange<T>>();
-      for (const entry of entries) {
-        for (const change of rows.changes(entry)) {
-          const row = change.after ?? change.before;
-          if (row === undefined) continue;
-          const key = rows.key(row);
-          const first = merged.get(key);
-          merged.set(key, {
-            before: first === undefined ? change.before : first.before,
-            after: change.after,
-          });
-        }
+      // A row that went and came back has two changes in a merged entry.
+      for (const { before, after } of rows.changes(entry)) {
+        const row = after ?? before;
+        if (row === undefined) continue;
+        const key = rows.key(row);
+        const first = merged.get(key);
+        merged.set(key, { before: first === undefined ? before : first.before, after });
       }
       const made: WatchChange[] = [];
       for (const { before, after } of merged.values()) {

@@ -35,8 +35,6 @@ export class Stream {
   #summary = new RunningSummary();
   #reach: Reach | undefined;
   #told: Summary | undefined;
-  /** What a resumed reader has missed, until it was told. */
-  #missed: readonly LogEntry[] = [];
 
   constructor(
     private readonly view: View,
@@ -69,8 +67,8 @@ export class Stream {
   /** Takes up a live cursor: the summary is today's, with everything after the cursor taken back. */
   continueFrom(sequence: number): void {
     for (const pane of this.view.panes()) if (this.matcher.pane(pane)) this.#summary.count(pane, 1);
-    this.#missed = this.log.between(sequence, this.log.head);
-    for (const entry of this.#missed) this.#count(entry, -1);
+    const missed = this.log.merged(sequence, this.log.head);
+    if (missed !== undefined) this.#count(missed, -1);
     this.#sequence = sequence;
     this.#told = this.#summary.message();
     const then = this.log.targetsAt(sequence);
@@ -82,26 +80,28 @@ export class Stream {
   next(targets: readonly TargetReach[]): WatchResponse[] | undefined {
     if (this.#sequence < this.log.reach) return [this.reset("too_slow", targets), this.snapshot(targets)];
     while (this.#sequence < this.log.head) {
-      const behind = this.log.head - this.#sequence;
-      const upTo = behind > MERGE_BEHIND ? this.log.head : this.#sequence + 1;
-      const message = this.#step(this.#entries(upTo), upTo);
+      const { head } = this.log;
+      const upTo = head - this.#sequence > MERGE_BEHIND ? head : this.#sequence + 1;
+      const message = this.#step(upTo);
       if (message !== undefined) return [message];
     }
     return undefined;
   }
 
-  #step(entries: readonly LogEntry[], upTo: number): WatchResponse | undefined {
+  /** Tells of the entries up to and including `upTo`, as one. */
+  #step(upTo: number): WatchResponse | undefined {
     const from = this.#sequence;
-    for (const entry of entries) this.#count(entry, 1);
+    const coalesced = upTo > from + 1;
+    const entry = coalesced ? this.log.merged(from, upTo) : this.log.between(from, upTo)[0];
     this.#sequence = upTo;
-    const last = entries.at(-1);
-    if (last === undefined) return undefined;
+    if (entry === undefined) return undefined;
+    this.#count(entry, 1);
     const make = (): Shared => {
-      const changes = this.scope.changes(entries, this.matcher, timestamp(this.now()));
-      const now = reach(last.targets, this.matcher.targets);
+      const changes = this.scope.changes(entry, this.matcher, timestamp(this.now()));
+      const now = reach(entry.targets, this.matcher.targets);
       if (changes.length === 0 && this.#alreadyTold(now)) return { message: undefined, reach: now };
-      const body = { changes, coalesced: entries.length > 1 };
-      return { message: this.#message(WatchType.DELTA, last.targets, body, last.at), reach: now };
+      const body = { changes, coalesced };
+      return { message: this.#message(WatchType.DELTA, entry.targets, body, entry.at), reach: now };
     };
     // Who does not know what it was told last cannot go by what another was.
     if (this.#reach === undefined) return make().message;
@@ -123,17 +123,6 @@ export class Stream {
         this.#summary.count(before, direction === 1 ? -1 : 1);
       if (after !== undefined && this.matcher.pane(after)) this.#summary.count(after, direction);
     }
-  }
-
-  /** What comes next, up to and including `to`. What was decoded for resuming is not decoded again. */
-  #entries(to: number): readonly LogEntry[] {
-    const missed = this.#missed;
-    const [first] = missed;
-    if (first?.sequence !== this.#sequence + 1) return this.log.between(this.#sequence, to);
-    const known = missed.slice(0, to - this.#sequence);
-    this.#missed = missed.slice(known.length);
-    const last = this.#sequence + known.length;
-    return last < to ? [...known, ...this.log.between(last, to)] : known;
   }
 
   #message(
