@@ -90,8 +90,12 @@ function contradictions(
   const known = agentSessionId !== undefined && of.agentSessionId === agentSessionId;
   if (known) return found;
   if (agentSessionId !== undefined) {
+    // An agent on a target that the event cannot be of is no rival, whatever its session is called.
     const active = others.some(
-      (one) => one.agentType === of.agentType && one.agentSessionId === agentSessionId,
+      (one) =>
+        one.agentType === of.agentType &&
+        one.agentSessionId === agentSessionId &&
+        said.targetIds.includes(one.targetId),
     );
     against("another's session", active || former.some((runtimeId) => runtimeId !== of.runtimeId));
   }
