@@ -42,6 +42,7 @@ export const DEFAULTS = {
   spoolMs: 24 * HOUR_MS,
   checkpointEvery: 1_000,
   eventsKeptMs: 14 * 24 * HOUR_MS,
+  snapshotMs: 30_000,
   actionsKeptMs: 14 * 24 * HOUR_MS,
   retentionEveryMs: HOUR_MS,
   drainMs: 5_000,

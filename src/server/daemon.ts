@@ -2,6 +2,10 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { CleanUp } from "./actions/buffers.js";
+import { ActionDesk } from "./actions/desk.js";
+import { Ledger } from "./actions/ledger.js";
+import { ProvenGuards } from "./actions/pane-hand.js";
 import { AdapterRegistry } from "./adapters/registry.js";
 import { type HealthParts, healthDocument, type Shortfall } from "./api/daemon-service.js";
 import { checkSocketPath, privateDirectory, refuseLiveSocket } from "./api/directories.js";
@@ -226,7 +230,33 @@ async function serve(
     shutdown: () => asked.resolve(),
   };
   const explainer = new Explainer(view, journal, store, targets, (type) => registry.find(type), now);
-  const parts = { health, store, journal, hub, explainer, ingestor, registry, closing: closing.signal };
+  const ledger = new Ledger(store, journal, now, config, log);
+  ledger.recover();
+  const buffers = new CleanUp(log);
+  const desk = new ActionDesk({
+    store,
+    journal,
+    view,
+    targets,
+    ledger,
+    buffers,
+    guards: new ProvenGuards(buffers),
+    adapter: (type) => registry.find(type),
+    now,
+    settings: config,
+  });
+  const actions = { desk, store, index, now, attach: { sshOptions: ssh.options } };
+  const parts = {
+    health,
+    store,
+    journal,
+    hub,
+    explainer,
+    ingestor,
+    registry,
+    actions,
+    closing: closing.signal,
+  };
   const onError = (error: unknown): void => {
     log.warn({ error: String(error) }, "a connection failed");
   };
@@ -271,7 +301,14 @@ async function serve(
       hub.close();
       closing.abort();
       reconciler.stop();
-      const parts = [targets.stop(), spool.stop(), retention.stop(), doors.close(config.drainMs)];
+      // What is being done to a pane needs its target until it has ended.
+      const acted = Promise.race([ledger.settled(), delay(config.drainMs, undefined, { ref: false })]);
+      const parts = [
+        acted.then(() => targets.stop()),
+        spool.stop(),
+        retention.stop(),
+        doors.close(config.drainMs),
+      ];
       // A host that does not answer must not keep the daemon: nothing that was answered OK waits for it.
       const late = delay(config.drainMs + STOP_MS, "late" as const, { ref: false });
       if ((await Promise.race([Promise.all(parts), late])) === "late") log.warn("stopping took too long");

@@ -62,17 +62,23 @@ export function digestAfter(memory: DialogMemory, seen: Claim, event: BoundEvent
   return isWaiting(seen) && digest !== "" ? digest : memory.digest;
 }
 
+/** A look at the screen that was taken longer before a dialog opened did not see it, in microseconds. */
+const SEEN_BEFORE: Micros = 1_500_000;
+
 /** Follows the dialog's life from one memory to the next; `decider` gives the claim that speaks for the agent. */
-export function trackDialog<M extends DialogMemory>(
+export function trackDialog<M extends DialogMemory & { readonly screen: Claim | null }>(
   before: M,
   after: M,
   decider: (memory: M) => Claim | null,
 ): M {
   const was = isWaiting(decider(before));
-  const is = isWaiting(decider(after));
+  const opening = decider(after);
+  const is = isWaiting(opening);
   if (!was && is) {
-    const digest = after.digest === before.digest ? null : after.digest;
-    return { ...after, episode: before.episode + 1, digest };
+    // The screen may have shown it a moment before the channel that speaks for the agent told of it.
+    const { screen } = after;
+    const shown = isWaiting(screen) && (opening?.at ?? 0) - (screen?.at ?? 0) <= SEEN_BEFORE;
+    return { ...after, episode: before.episode + 1, digest: shown ? after.digest : null };
   }
   return was && !is ? { ...after, hookedEpisode: false, digest: null } : after;
 }

@@ -178,8 +178,14 @@ export interface DialogKnowledge {
   readonly approve: readonly string[];
   /** The plain no. */
   readonly deny: readonly string[];
+  /** The options stand below the last line that this matches. */
+  readonly optionsBelow: string;
   /** tmux key that stops a turn and keeps the program. */
   readonly interruptKey: string;
+  /** A line that stands on the screen while a turn runs: POSIX extended, safe in a tmux format. Absent: there is none. */
+  readonly runningLine?: string;
+  /** What C-c does. Where it may end the program or open a menu it is not pressed without the user's yes. */
+  readonly ctrlC: { readonly mayEnd: boolean; readonly says: string };
 }
 
 /** Everything AGTMUX knows of one agent CLI. Pure but for `subscribe`. */

@@ -20,14 +20,37 @@ export interface ScreenRule {
   readonly none?: readonly string[];
   /** Proof enough to become high after consecutive looks over 1.5 s. */
   readonly conclusive: boolean;
-  /** The dialog's text begins with the line that this matches (searched upwards from the end). */
+  /** The dialog's text begins with the last line that this matches. An input box below it proves that it is prose. */
   readonly dialogFrom?: string;
+  /**
+   * Where what a dialog quotes may look like its beginning: it begins with the first such line below the last one that
+   * this matches, which nothing that is quoted can.
+   */
+  readonly dialogAfter?: string;
+}
+
+/** How an agent's input box looks, and what proves it live. */
+export interface InputBoxKnowledge {
+  /** The line with the input prompt; the last one that fits counts. */
+  readonly prompt: string;
+  /** What that line looks like while text is taken as a prompt, and not as a command of a shell, say. */
+  readonly takesText: string;
+  /** Must match the line before it. */
+  readonly top?: string;
+  /** The first line below that is not of the box any more. */
+  readonly end: string;
+  /** Column of the cursor while the box is empty. */
+  readonly emptyColumn: number;
+  /** Each must match some line of the screen as text is sent, and none of the others any: POSIX extended, `isFormatSafe`. */
+  readonly present: readonly string[];
+  readonly absent: readonly string[];
+  /** A menu that comes up as text is typed and takes the next Enter: the line that tells of it, and the key that closes it. */
+  readonly menu?: { readonly line: string; readonly close: string };
 }
 
 export interface ScreenPatterns {
   readonly version: string;
-  /** The line with the input prompt; the last one that fits counts. `top` must match the line before it. */
-  readonly inputBox: { readonly prompt: string; readonly top?: string };
+  readonly inputBox: InputBoxKnowledge;
   /** First match wins. */
   readonly rules: readonly ScreenRule[];
 }
@@ -37,11 +60,14 @@ export interface ScreenReading {
   readonly rule: ScreenRule;
   /** The open dialog's text, for people and for the prompt digest; absent without one. */
   readonly dialogText?: string | undefined;
+  /** The dialog begins above the screen: its text is not all of it. */
+  readonly cut?: boolean | undefined;
 }
 
 const compiled = new Map<string, RegExp>();
 
-function pattern(source: string): RegExp {
+/** A compiled pattern; compiled once. */
+export function pattern(source: string): RegExp {
   let regexp = compiled.get(source);
   if (regexp === undefined) {
     regexp = new RegExp(source, "u");
@@ -60,16 +86,36 @@ export function readScreen(patterns: ScreenPatterns, screen: readonly string[]):
   const box = inputBox(patterns, lines);
   const fitting = patterns.rules.flatMap((rule) => {
     const at = fitsAt(rule, region(rule, lines, box).slice(-rule.lines));
-    return at === undefined ? [] : [{ rule, at }];
+    return at === undefined || isProse(rule, patterns, lines, box) ? [] : [{ rule, at }];
   });
   const [first] = fitting;
   if (first === undefined) return undefined;
   const rivals =
     first.rule.region === "above-input" ? fitting.filter(({ rule }) => rule.region === "above-input") : [];
   const { rule } = rivals.reduce((lowest, rival) => (rival.at > lowest.at ? rival : lowest), first);
-  return rule.dialogFrom === undefined
-    ? { rule }
-    : { rule, dialogText: dialogText(lines, pattern(rule.dialogFrom)) };
+  if (rule.dialogFrom === undefined) return { rule };
+  const start = dialogStart(rule, lines);
+  return { rule, dialogText: lines.slice(start === -1 ? -20 : start).join("\n"), cut: start === -1 };
+}
+
+/** Whether an input box stands below what reads like a dialog: no agent shows both. */
+function isProse(
+  rule: ScreenRule,
+  { inputBox: { end } }: ScreenPatterns,
+  lines: readonly string[],
+  box: number | undefined,
+): boolean {
+  if (rule.dialogFrom === undefined || box === undefined) return false;
+  const below = lines.findIndex((line, at) => at > box + 1 && pattern(end).test(line));
+  return dialogStart(rule, lines) <= Math.max(box, below);
+}
+
+/** Index of a dialog's first line; -1 if it stands above the screen. */
+function dialogStart({ dialogFrom = "", dialogAfter }: ScreenRule, lines: readonly string[]): number {
+  const begins = (line: string): boolean => pattern(dialogFrom).test(line);
+  if (dialogAfter === undefined) return lines.findLastIndex(begins);
+  const before = lines.findLastIndex((line) => pattern(dialogAfter).test(line));
+  return before === -1 ? -1 : lines.findIndex((line, at) => at > before && begins(line));
 }
 
 /** Where the rule's first pattern fits, counted from the lower end (0, -1, …); undefined if the rule does not fit. */
@@ -103,9 +149,11 @@ function wholeRegion(rule: ScreenRule, lines: readonly string[], box: number | u
   return rule.region === "above-input" ? lines.slice(0, box) : lines.slice(box);
 }
 
-function dialogText(lines: readonly string[], from: RegExp): string {
-  const start = lines.findLastIndex((line) => from.test(line));
-  return lines.slice(start === -1 ? -20 : start).join("\n");
+const TIMER = /\(?\b\d+(?:\.\d+)?\s*(?:s|ms|m|sec)\b\)?/gu;
+
+/** Whether a line of a dialog stays as it is while the dialog stands: it holds no timer. */
+export function isSteady(line: string): boolean {
+  return line.search(TIMER) === -1;
 }
 
 /**
@@ -120,7 +168,7 @@ export function normalizeDialog(text: string): string {
       .join(" ")
       .replace(/[─━╌═]+/gu, "")
       // After joining: a timer may be wrapped between its number and its unit.
-      .replace(/\(?\b\d+(?:\.\d+)?\s*(?:s|ms|m|sec)\b\)?/gu, "")
+      .replace(TIMER, "")
       .replace(/\s+/gu, "")
   );
 }

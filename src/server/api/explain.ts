@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
 import {
   type Candidate,
   CandidateSchema,
@@ -9,11 +8,9 @@ import {
   EvidenceSchema,
   type ExplainPaneResponse,
   ExplainPaneResponseSchema,
-  type Pane,
 } from "../../../gen/agtmux/v1/state_pb.js";
-import { parseRef } from "../actions/ref.js";
+import { findPane } from "../actions/find-pane.js";
 import type { AnyAdapter } from "../adapters/contract.js";
-import { ContractError } from "../contract-error.js";
 import { judge } from "../engine/fold.js";
 import type { Micros } from "../engine/state.js";
 import type { Journal } from "../ingest/journal.js";
@@ -40,7 +37,7 @@ export class Explainer {
 
   /** Throws ContractError E_REF_INVALID, E_REF_INVALID_ENCODING, E_REF_NOT_FOUND or E_RUNTIME_STALE. */
   explain(ref: string): ExplainPaneResponse {
-    const pane = this.#find(ref);
+    const pane = findPane(ref, this.view, this.store.runtimes);
     const generatedAt = timestamp(this.now());
     const runtimeId = pane.agent?.runtimeId ?? "";
     const runtime = this.journal.runtime(runtimeId);
@@ -61,32 +58,6 @@ export class Explainer {
       ],
       overrides: overrides(runtime),
     });
-  }
-
-  #find(ref: string): Pane {
-    const parsed = parseRef(ref);
-    const panes = this.view.panes();
-    if (parsed.kind === "runtime") {
-      const pane = panes.find((row) => row.agent?.runtimeId === parsed.runtimeId);
-      if (pane !== undefined) return pane;
-      const known = this.store.runtimes.find(parsed.runtimeId);
-      if (known !== undefined)
-        throw new ContractError(ErrorCode.E_RUNTIME_STALE, "that runtime has ended", { ref });
-      throw new ContractError(ErrorCode.E_REF_NOT_FOUND, "no runtime has that id", { ref });
-    }
-    const pane = panes.find(
-      ({ identity }) => identity?.target === parsed.target && identity.paneId === parsed.paneId,
-    );
-    const { identity } = pane ?? {};
-    const fits =
-      identity?.windowId === parsed.windowId &&
-      [identity.sessionName, ...(pane?.alsoIn ?? [])].includes(parsed.sessionName);
-    if (pane === undefined || !fits) {
-      throw new ContractError(ErrorCode.E_REF_NOT_FOUND, "no pane has that ref now", {
-        ref: ref.slice(0, 256),
-      });
-    }
-    return pane;
   }
 
   #candidates(runtime: LiveRuntime): Candidate[] {

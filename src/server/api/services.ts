@@ -21,6 +21,7 @@ import type { AdapterRegistry } from "../adapters/registry.js";
 import type { Journal } from "../ingest/journal.js";
 import type { Store } from "../store/store.js";
 import type { WatchHub } from "../watch/hub.js";
+import { type ActionParts, actionService } from "./action-service.js";
 import { adapterService } from "./adapter-service.js";
 import { daemonService, type HealthParts } from "./daemon-service.js";
 import { eventService } from "./event-service.js";
@@ -40,6 +41,7 @@ export interface ServiceParts {
   readonly explainer: Explainer;
   readonly ingestor: Ingestor;
   readonly registry: AdapterRegistry;
+  readonly actions: ActionParts;
   /** Aborts when the daemon begins to stop. */
   readonly closing: AbortSignal;
 }
@@ -60,7 +62,7 @@ const FILES: readonly DescFile[] = [
 
 /** All services of docs/spec.md 8.2, and gRPC's own for standard tools. */
 export function allServices(parts: ServiceParts): (router: ConnectRouter) => void {
-  const { health, store, journal, hub, explainer, ingestor, registry, closing } = parts;
+  const { health, store, journal, hub, explainer, ingestor, registry, actions, closing } = parts;
   const { targets, places, now } = health;
   const names = new Set(FILES.flatMap((file) => file.services.map(({ typeName }) => typeName)));
   const reflection = grpcReflectionService(FILES);
@@ -68,7 +70,7 @@ export function allServices(parts: ServiceParts): (router: ConnectRouter) => voi
     router.service(DaemonService, daemonService(health));
     router.service(TargetService, targetService(targets, now));
     router.service(StateService, stateService({ hub, store, explainer, now }));
-    router.service(ActionService, {});
+    router.service(ActionService, actionService(actions));
     router.service(EventService, eventService({ store, journal, now, closing }));
     router.service(IngestService, ingestService(ingestor));
     router.service(HookService, hookService({ adapters: registry.adapters, targets, places, now }));

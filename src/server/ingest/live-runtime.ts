@@ -25,7 +25,7 @@ export function startMicros(record: RuntimeRecord): Micros {
 }
 
 /** Goes up when what the engine's own fold remembers changes. */
-const FOLD_VERSION = 2;
+const FOLD_VERSION = 3;
 
 /** Names the version of the fold's code and data: checkpoints of another one are not used. */
 export function reducerName(adapter: AnyAdapter): string {

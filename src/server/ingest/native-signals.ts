@@ -52,3 +52,30 @@ export function fromDaemon(
     transition: { kind: DAEMON_TRANSITIONS[kind], attributes },
   };
 }
+
+/** An event that tells of an action on a runtime. It has no meaning to the fold: what an action does, the agent shows. */
+export function fromAction(
+  runtime: LiveRuntime,
+  {
+    actionId,
+    eventType,
+    now,
+  }: { readonly actionId: string; readonly eventType: string; readonly now: Micros },
+): PreparedEvent {
+  const { targetId, agentType, runtimeId } = runtime.record;
+  const eventId = randomUUID();
+  return {
+    eventId,
+    eventType,
+    agentType,
+    source: "action",
+    channel: "",
+    dedupeKey: eventId,
+    sourceEventId: "",
+    eventTime: now,
+    resolution: 1,
+    spooled: false,
+    hints: { agentType, runtimeId, targetIds: [targetId], parentPids: [] },
+    actionId,
+  };
+}

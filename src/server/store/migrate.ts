@@ -1,6 +1,7 @@
 import type { Database } from "better-sqlite3";
 import { initial } from "./migrations/0001-initial.js";
 import { retention } from "./migrations/0002-retention.js";
+import { actions } from "./migrations/0003-actions.js";
 
 export interface Migration {
   /** 1, 2, 3 … without gaps; kept in `PRAGMA user_version`. */
@@ -10,7 +11,7 @@ export interface Migration {
   readonly down: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [initial, retention];
+export const MIGRATIONS: readonly Migration[] = [initial, retention, actions];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

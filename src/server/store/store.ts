@@ -1,5 +1,6 @@
 import type { Database, Statement } from "better-sqlite3";
 import { failpoint } from "../failpoint.js";
+import { ActionStore } from "./action-store.js";
 import { CheckpointStore } from "./checkpoint-store.js";
 import { condemn, openDatabase, touch } from "./database.js";
 import { EventStore } from "./event-store.js";
@@ -12,6 +13,7 @@ import { type StoreTrouble, WriteGate } from "./write-gate.js";
 
 /** The only door to the database. */
 export interface Store {
+  readonly actions: ActionStore;
   readonly targets: TargetStore;
   readonly runtimes: RuntimeStore;
   readonly events: EventStore;
@@ -68,6 +70,7 @@ export function openStore(path: string, now: () => Date): Store {
 
 function repositories(db: Database) {
   return {
+    actions: new ActionStore(db),
     targets: new TargetStore(db),
     runtimes: new RuntimeStore(db),
     events: new EventStore(db),

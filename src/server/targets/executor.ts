@@ -1,3 +1,5 @@
+import type { ProcessProof } from "./process-proof.js";
+
 /** Why a tmux command gave no result. `no_server` and `tmux_not_found` are states of a target, not faults. */
 export type ExecutorFailure =
   /** There is no tmux binary on that host. */
@@ -10,6 +12,8 @@ export type ExecutorFailure =
   | "protocol"
   /** More output than `maxBytes`, or a longer argument list than tmux takes. */
   | "too_large"
+  /** The process that the command is meant for is gone or not in front; nothing was run. */
+  | "process_changed"
   /** There is no connection to the host, or it was lost meanwhile (the command may have been run); `cause` tells why. */
   | "unreachable"
   /** Anything else: the process could not be started, was killed, or this executor is closed. */
@@ -41,6 +45,11 @@ export interface RunOptions {
   readonly timeoutMs?: number | undefined;
   /** Most bytes of stdout (16 MiB). */
   readonly maxBytes?: number | undefined;
+  /**
+   * Only if this process runs in the foreground of its terminal, looked at right before, without a wait in between;
+   * rejects with `process_changed` otherwise.
+   */
+  readonly process?: ProcessProof | undefined;
 }
 
 /** A live ear on a tmux server. */
@@ -76,6 +85,10 @@ export const MAX_STDERR_BYTES = 64 * 1024;
 // A refused permission is not "no server": to take it so would end every runtime of a server that lives.
 const NO_SERVER =
   /^(?:no server running on |error connecting to .*\((?:No such file or directory|Connection refused)\)|lost server|server exited)/;
+
+export function processChanged(): ExecutorError {
+  return new ExecutorError("process_changed", "the process is gone or not in the foreground of its terminal");
+}
 
 /** The failure that tmux's own words report, if they report one; else the answer stands as a RunResult. */
 export function failureReported(status: number, stderr: string): ExecutorError | undefined {

@@ -10,9 +10,11 @@ import {
   ExecutorError,
   failureReported,
   MAX_STDERR_BYTES,
+  processChanged,
   type RunOptions,
   type RunResult,
 } from "./executor.js";
+import type { ProcessProof } from "./process-proof.js";
 
 /** Time between the polite and the hard end of a child, in milliseconds. */
 const KILL_AFTER_MS = 250;
@@ -26,6 +28,8 @@ export interface LocalExecutorOptions {
   readonly socket?: { readonly name?: string | undefined; readonly path?: string | undefined } | undefined;
   /** Outer deadline of a command that names none, in milliseconds. */
   readonly timeoutMs?: number | undefined;
+  /** Whether a process is there and in front, now; see RunOptions. Without it none ever is. */
+  readonly inFront?: ((process: ProcessProof) => boolean) | undefined;
   /** The environment tmux is given, but for what would point it elsewhere or change its language. */
   readonly env: NodeJS.ProcessEnv;
 }
@@ -48,6 +52,9 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
     const timeoutMs = runOptions.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const maxBytes = runOptions.maxBytes ?? DEFAULT_MAX_BYTES;
 
+    // Nothing may come between this look and the start of tmux.
+    if (runOptions.process !== undefined && options.inFront?.(runOptions.process) !== true)
+      throw processChanged();
     let child: ChildProcess;
     try {
       child = spawn(file, words, {

@@ -1,6 +1,8 @@
 import type { TargetRecord } from "../store/target-store.js";
+import { ExecutorError } from "./executor.js";
 import { createLocalExecutor } from "./local-executor.js";
 import type { AgentFiles, ProcessTable } from "./local-host.js";
+import { isInFront } from "./process-proof.js";
 import type { TargetHost } from "./target-host.js";
 
 export interface LocalTargetParts {
@@ -19,6 +21,29 @@ export function createLocalTarget({ tmuxSocket }: TargetRecord, parts: LocalTarg
     env,
     socket: tmuxSocket === "" ? undefined : named,
     timeoutMs: settings.commandTimeoutMs,
+    inFront: (proof) => isInFront(processes.find(proof.pid), proof),
   });
-  return { executor, processes, files, clockOffset: () => 0, close: () => executor.close() };
+  return {
+    executor,
+    processes,
+    files,
+    signal: async (proof, signal) => {
+      // Nothing may come between this look and the signal.
+      if (!processes.alive(proof.pid, proof.startRaw)) return false;
+      return sent(proof.pid, `SIG${signal}`);
+    },
+    clockOffset: () => 0,
+    close: () => executor.close(),
+  };
+}
+
+/** False: it went in the meantime. Throws ExecutorError. */
+function sent(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ExecutorError("failed", `the signal could not be sent: ${why}`, { cause: error });
+  }
 }

@@ -12,11 +12,13 @@ import type { TargetRecord } from "../store/target-store.js";
 import { NO_SERVER, type Topology } from "../tmux/topology.js";
 import { AdapterFeeds } from "./adapter-feeds.js";
 import { DoorbellKeeper } from "./doorbell-keeper.js";
-import { ExecutorError } from "./executor.js";
+import { type Executor, ExecutorError } from "./executor.js";
 import type { Health, HealthSettings } from "./health.js";
 import { HealthKeeper } from "./health-keeper.js";
+import type { ProcessProof } from "./process-proof.js";
 import { tellProcessStates } from "./process-states.js";
 import { HostUnsupported } from "./process-table.js";
+import { PromptLooks } from "./prompt-looks.js";
 import { rememberedTopology } from "./remembered-topology.js";
 import { RuntimeTracker, type TrackerSettings } from "./runtime-tracker.js";
 import { type LookSettings, ScreenLooker } from "./screen-looker.js";
@@ -24,7 +26,7 @@ import { ScreenRounds } from "./screen-rounds.js";
 import { type Shortcoming, Shortcomings } from "./shortcomings.js";
 import type { SshError } from "./ssh/connection.js";
 import type { ConnectOptions } from "./ssh/ssh-link.js";
-import type { TargetHost } from "./target-host.js";
+import type { ProcessSignal, TargetHost } from "./target-host.js";
 import { type ReaderSettings, TopologyReader } from "./topology-reader.js";
 
 export interface MonitorSettings extends HealthSettings, TrackerSettings, LookSettings, ReaderSettings {
@@ -80,7 +82,9 @@ export class TargetMonitor {
   readonly #doorbell: DoorbellKeeper;
   readonly #screens: ScreenRounds;
   readonly #feeds: AdapterFeeds;
+  readonly #prompts: PromptLooks;
   readonly #endOfGaps: () => void;
+  readonly #endOfCommits: () => void;
   readonly looker: ScreenLooker;
 
   constructor(
@@ -116,6 +120,12 @@ export class TargetMonitor {
     };
     this.#feeds = new AdapterFeeds(adapters, files, now, feedEvents, clockOffset);
     this.#endOfGaps = parts.commit.onGap(() => this.#lookAnew());
+    this.#prompts = new PromptLooks({
+      targetId: target.targetId,
+      runtime: (runtimeId) => journal.runtime(runtimeId),
+      look: (runtimeId) => this.look(runtimeId),
+    });
+    this.#endOfCommits = journal.onCommit((commit) => this.#prompts.follow(commit));
   }
 
   get health(): Health {
@@ -125,6 +135,16 @@ export class TargetMonitor {
   /** As last read, complete; undefined before the first. */
   get topology(): Topology | undefined {
     return this.#topology;
+  }
+
+  /** Runs tmux of this target. */
+  get executor(): Executor {
+    return this.parts.host.executor;
+  }
+
+  /** Signals a process of this target's host; see TargetHost. */
+  signal(process: ProcessProof, signal: ProcessSignal): Promise<boolean> {
+    return this.parts.host.signal(process, signal);
   }
 
   /** Path of the tmux server's socket, as the server names it; '' while unknown. */
@@ -180,6 +200,8 @@ export class TargetMonitor {
     this.#doorbell.close();
     this.#feeds.close();
     this.#endOfGaps();
+    this.#endOfCommits();
+    this.#prompts.close();
     await this.parts.host.close();
     await this.#round;
   }

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import type { AnyAdapter, NativeSignal } from "../adapters/contract.js";
-import { normalizeDialog, readScreen, type ScreenReading } from "../adapters/screen-patterns.js";
+import { dialogDigest } from "../adapters/dialog-digest.js";
+import { readScreen, type ScreenReading } from "../adapters/screen-patterns.js";
 import type { Micros } from "../engine/state.js";
 import type { LiveRuntime } from "../ingest/live-runtime.js";
 import type { PaneRow } from "../tmux/topology.js";
@@ -117,10 +117,8 @@ export class ScreenLooker {
 
   #remember(seen: Seen, reading: ScreenReading): string {
     const { dialogText } = reading;
-    if (dialogText === undefined) return "";
-    const digest = createHash("sha256")
-      .update(`${reading.rule.id}\n${normalizeDialog(dialogText)}`)
-      .digest("hex");
+    const digest = dialogDigest(reading);
+    if (dialogText === undefined || digest === undefined) return "";
     seen.promptDigest = digest;
     seen.promptText = dialogText.slice(0, MAX_PROMPT_CHARS).toWellFormed();
     return digest;

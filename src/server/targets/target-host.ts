@@ -2,6 +2,7 @@ import type { Micros } from "../engine/state.js";
 import type { TargetRecord } from "../store/target-store.js";
 import type { Executor } from "./executor.js";
 import type { AgentFiles, ProcessTable } from "./local-host.js";
+import type { ProcessProof } from "./process-proof.js";
 import type { HookPlace } from "./ssh/remote-hooks.js";
 import type { ConnectOptions, LinkEvents } from "./ssh/ssh-link.js";
 
@@ -16,11 +17,19 @@ export interface TargetLink {
   hurry(): Promise<void>;
 }
 
+/** How a process may be asked to end. */
+export type ProcessSignal = "INT" | "TERM" | "KILL";
+
 /** All that a monitor uses of the host its target is on. */
 export interface TargetHost {
   readonly executor: Executor;
   readonly processes: ProcessTable;
   readonly files: AgentFiles;
+  /**
+   * Signals a process if it is the one named, looked at right before. False: it is gone, or the pid is another's.
+   * Rejects with ExecutorError.
+   */
+  signal(process: ProcessProof, signal: ProcessSignal): Promise<boolean>;
   /** What the host's clock is ahead of the daemon's, in microseconds. */
   clockOffset(): Micros;
   /** Absent for this host. While it is not up, nothing else here works. */

@@ -50,6 +50,14 @@ describe("with the app-server", () => {
     expect(story.fold().status.dialog?.digest).toBe("bb");
   });
 
+  it("TC-085 a dialog has the text that the screen showed a moment before the title told of it, and no older one", () => {
+    const story = () => new Story().title(0, "work").title(1, "⠋ work");
+    const shown = story().screen(2, "waiting_approval", "permission_request", { digest: "aa" });
+    expect(shown.titleMoves(2.1, "dialog").fold().status.dialog?.digest).toBe("aa");
+    const old = story().screen(2, "waiting_approval", "permission_request", { digest: "aa" });
+    expect(old.titleMoves(4, "dialog").fold().status.dialog?.digest).toBeUndefined();
+  });
+
   it("decides against title, hooks and screen while it is heard, and gives way once it is gone", () => {
     const story = new Story().title(0, "work").title(1, "⠋ work").hook(1, "UserPromptSubmit", turn);
     story

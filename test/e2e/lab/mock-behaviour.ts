@@ -26,6 +26,10 @@ const TOOL_COMMANDS: Readonly<Record<string, readonly string[]>> = {
   two: ["touch one.txt", "touch two.txt"],
   bad: ["ls /no/such/dir"],
   echo: ["echo hello-from-tool"],
+  // What the dialog quotes looks like a dialog itself.
+  spoof: [
+    "touch made-by-agent.txt\nWould you like to run the following command?\n  Do you want to proceed?\n  1. No\n  2. Yes\n  3. Yes, proceed\necho over",
+  ],
 };
 
 /** Picks the behaviour by the words of the prompt; the word list is in this folder's README. */
@@ -34,7 +38,7 @@ export function pickBehaviour(turn: Turn): Behaviour {
   const failure = /fail(\d{3})( once)?/.exec(words);
   if (failure !== null) return failureBehaviour(Number(failure[1]), failure[2] !== undefined, turn);
   if (turn.afterTool) return { kind: "text", text: "The tool has finished. All done." };
-  const tool = /run tool (touch|long|two|bad|echo)/.exec(words)?.[1];
+  const tool = /run tool (touch|long|two|bad|echo|spoof)/.exec(words)?.[1];
   if (tool !== undefined) {
     // Codex runs a tool that asks for no escalation inside its sandbox, without any dialog.
     return { kind: "tool", commands: TOOL_COMMANDS[tool] ?? [], escalate: tool !== "echo" };

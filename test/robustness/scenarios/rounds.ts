@@ -26,8 +26,11 @@ const LONGEST_LIFE_MS = 1_200;
 const LAST_STEPS = 80;
 const LAST_STEP_MS = 20;
 
+/** Points that senders of signals can reach; those of actions are reached by their own rounds. */
+export type SignalPoint = Exclude<FailpointName, `action.${string}`>;
+
 /** The latest hit at which a point kills, and what has to be done for it to be reached. */
-const POINTS: Readonly<Record<FailpointName, { readonly hits: number; readonly by?: "spool" | "stop" }>> = {
+const POINTS: Readonly<Record<SignalPoint, { readonly hits: number; readonly by?: "spool" | "stop" }>> = {
   "lock.after-acquire": { hits: 1 },
   "start.before-serve": { hits: 1 },
   "socket.before-rename": { hits: 2 },
@@ -80,7 +83,7 @@ export class Rounds {
   }
 
   /** One life that is killed, at a point or at random, and judged. */
-  async one(point: FailpointName | undefined): Promise<void> {
+  async one(point: SignalPoint | undefined): Promise<void> {
     const random = this.#random;
     const { hits = 0, by } = point === undefined ? {} : POINTS[point];
     this.#spool.leave(by === "spool" ? hits + 2 : random.between(0, 2));

@@ -39,7 +39,23 @@ export const claudeAdapter: Adapter<ClaudeMemory> = {
   },
   reducer: claudeReducer,
   screen: CLAUDE_SCREEN,
-  dialog: { approve: ["^Yes$", "^Yes, proceed$"], deny: ["^No$", "^No,.*"], interruptKey: "Escape" },
+  dialog: {
+    // The latter two leave plan mode for the one that asks each time.
+    approve: [
+      "^Yes$",
+      "^Yes, proceed$",
+      "^Yes, and switch to default \\(ask each time\\)",
+      "^Yes, and manually approve edits$",
+    ],
+    deny: ["^No$", "^No, "],
+    optionsBelow: "^\\s*(?:Do you want to .*|Exit plan mode|Would you like to proceed|Ready to code)\\?$",
+    interruptKey: "Escape",
+    runningLine: "esc to interrupt",
+    ctrlC: {
+      mayEnd: false,
+      says: "stops a turn; at an empty prompt it takes a second one to end Claude Code",
+    },
+  },
   hooks: {
     folder: ".claude",
     folderVariable: "CLAUDE_CONFIG_DIR",

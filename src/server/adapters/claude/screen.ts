@@ -5,8 +5,17 @@ const PROMPT = "^❯\\s";
 
 /** What Claude Code's screen shows, measured with 2.1.330. First match wins. */
 export const CLAUDE_SCREEN: ScreenPatterns = {
-  version: "2.1.330-2",
-  inputBox: { prompt: "^❯", top: "^─{20,}$" },
+  version: "2.1.330-3",
+  inputBox: {
+    // The chosen option of a question may stand at the margin, below a ruler.
+    prompt: "^❯(?! \\d+\\. )",
+    takesText: "^❯",
+    top: "^─{20,}$",
+    end: "^─{20,}$",
+    emptyColumn: 2,
+    present: ["^❯", "^─────"],
+    absent: ["^ *Esc to cancel", "^ *Enter to (confirm|select)"],
+  },
   rules: [
     {
       id: "transcript",

@@ -44,9 +44,20 @@ export const codexAdapter: Adapter<CodexMemory> = {
   reducer: codexReducer,
   screen: CODEX_SCREEN,
   dialog: {
-    approve: ["^Yes, proceed\\b", "^Yes, just this once\\b", "^Yes, grant these permissions for this turn$"],
-    deny: ["^No, and tell Codex what to do differently\\b", "^No, continue without running it\\b"],
+    approve: [
+      "^Yes, proceed\\b",
+      "^Yes, just this once\\b",
+      "^Yes, grant these permissions for this turn$",
+      "^Yes, implement this plan\\b",
+    ],
+    deny: [
+      "^No, and tell Codex what to do differently\\b",
+      "^No, continue without running it\\b",
+      "^No, stay in Plan mode\\b",
+    ],
+    optionsBelow: "^\\s*(?:Would you like to |Do you want to |Implement this plan)",
     interruptKey: "Escape",
+    ctrlC: { mayEnd: true, says: "ends Codex unless a turn runs, and opens a menu while one runs" },
   },
   hooks: {
     folder: ".codex",

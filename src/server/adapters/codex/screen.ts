@@ -8,9 +8,18 @@ const ENTRY = "^(?:[•◦›✔✗⚠] |\\s+Worked for |\\s+└ )";
  * is no rule for a bare input prompt. First match wins.
  */
 export const CODEX_SCREEN: ScreenPatterns = {
-  version: "0.169.0-1",
-  // `!` in shell mode.
-  inputBox: { prompt: "^[›!] " },
+  version: "0.169.0-2",
+  inputBox: {
+    // `!` in shell mode, where text is run as a command. The chosen option of a dialog has a number behind its mark.
+    prompt: "^[›!] (?!\\d+\\. )",
+    takesText: "^› ",
+    // The line below it names the model and the folder.
+    end: "^ {2}\\S.* · [~/]",
+    emptyColumn: 2,
+    present: ["^› "],
+    absent: ["^ *Press enter to", "esc to cancel"],
+    menu: { line: "^\\s+enter/tab insert\\b", close: "Escape" },
+  },
   rules: [
     {
       id: "transcript",
@@ -95,6 +104,7 @@ export const CODEX_SCREEN: ScreenPatterns = {
       ],
       conclusive: true,
       dialogFrom: "^\\s*(?:Would you like to |Do you want to )",
+      dialogAfter: "^[•◦✔✗■⚠] |^› (?!\\d+\\. )",
     },
     {
       id: "question",

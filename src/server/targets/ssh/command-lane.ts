@@ -7,12 +7,20 @@ import type { SshChannel } from "./connection.js";
 /** The one command line that a login shell ever sees; sh, bash, zsh, fish and tcsh read it alike. */
 export const REMOTE_COMMAND = "exec sh";
 
+/** Status of `front` for a process that is gone, another one, or in the background. No status of tmux. */
+export const NOT_IN_FRONT = 97;
+
 /**
  * What every shell is told first. `lim SECONDS COMMAND…` ends a command that outlives its caller's patience; `st N` is
- * a status. Programs of users without root lie in places that ssh does not put on the PATH.
+ * a status; `alive PID START` fails with NOT_IN_FRONT unless that process lives, `front PID START` unless it also runs in
+ * the foreground of its terminal (the fields of /proc/PID/stat are counted from the last parenthesis, behind the program's
+ * name). Programs of users without root lie in places that ssh does not put on the PATH.
  */
 export const PROLOGUE = `set +xv; unset TMUX TMUX_PANE; LC_ALL=C; PATH="$PATH:/usr/local/bin:/usr/bin:/bin:$HOME/.local/bin:$HOME/bin:/home/linuxbrew/.linuxbrew/bin"; export PATH LC_ALL; cd /
 st() { return "$1"; }
+look() { agtmux_s=; read -r agtmux_s 2>/dev/null </proc/"$1"/stat; set -f; set -- "$2" \${agtmux_s##*) }; set +f; agtmux_f="$2 $4 $7"; [ "\${21}" = "$1" ] && case $2 in [ZXx]) false ;; esac; }
+alive() { look "$@" || return ${NOT_IN_FRONT}; }
+front() { look "$@" && set -- $agtmux_f && case $1 in [RSD]) ;; *) false ;; esac && [ "$2" = "$3" ] || return ${NOT_IN_FRONT}; }
 if timeout -s KILL 1 true </dev/null >/dev/null 2>&1; then lim() { timeout -s KILL "$@"; }; else lim() { shift; "$@"; }; fi
 `;
 

@@ -7,11 +7,12 @@ import {
   type Executor,
   ExecutorError,
   failureReported,
+  processChanged,
   type RunOptions,
   type RunResult,
 } from "../executor.js";
 import type { RemoteShell } from "./command-channel.js";
-import { PROLOGUE, REMOTE_COMMAND } from "./command-lane.js";
+import { NOT_IN_FRONT, PROLOGUE, REMOTE_COMMAND } from "./command-lane.js";
 import type { SshChannel } from "./connection.js";
 import { shQuote, shWords } from "./sh-quote.js";
 import { startRemoteDoorbell } from "./ssh-doorbell.js";
@@ -66,11 +67,12 @@ export function createSshExecutor(options: SshExecutorOptions): Executor {
   const run = async (argv: readonly string[], runOptions: RunOptions = {}): Promise<RunResult> => {
     if (closing.signal.aborted) throw closedError();
     const timeoutMs = runOptions.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const script = tmuxScript([file, "-u", "-N", ...socket, ...tmuxWords(argv)], timeoutMs, runOptions.stdin);
+    const script = tmuxScript([file, "-u", "-N", ...socket, ...tmuxWords(argv)], timeoutMs, runOptions);
     const { maxBytes } = runOptions;
     const answer = await options.host().shell.run(script, { timeoutMs, maxBytes, signal: closing.signal });
     const { status } = answer;
     const stderr = answer.stderr.toString("utf8");
+    if (status === NOT_IN_FRONT && runOptions.process !== undefined) throw processChanged();
     if (status === NOT_FOUND)
       throw new ExecutorError("tmux_not_found", `no tmux found as ${file} on the host`);
     if (status === NOT_EXECUTABLE) throw new ExecutorError("failed", `${file} cannot be run on the host`);
@@ -118,15 +120,19 @@ export function createSshExecutor(options: SshExecutorOptions): Executor {
 }
 
 /** The line that runs tmux. What it is fed travels inside: a stream would be read ahead by the shell, and executed. */
-function tmuxScript(words: readonly string[], timeoutMs: number, stdin: Uint8Array | undefined): Buffer {
+function tmuxScript(words: readonly string[], timeoutMs: number, { stdin, process }: RunOptions): Buffer {
   if (stdin?.includes(0) === true) {
     throw new ExecutorError("failed", "a NUL cannot be fed to a command over ssh");
   }
   // The caller has given up by then; whole seconds, for busybox.
   const seconds = Math.ceil(timeoutMs / 1_000) + 1;
   const feed = stdin === undefined ? [] : [Buffer.from("printf %s "), shQuote(stdin), Buffer.from(" | ")];
-  return Buffer.concat([...feed, Buffer.from(`lim ${seconds} `), shWords(words)]);
+  // In the same line as the command: no round trip lies between the look and what follows it.
+  const look = process === undefined ? [] : [shWords(["front", String(process.pid), process.startRaw]), AND];
+  return Buffer.concat([...look, ...feed, Buffer.from(`lim ${seconds} `), shWords(words)]);
 }
+
+const AND = Buffer.from(" && ");
 
 function closedError(): ExecutorError {
   return new ExecutorError("failed", "the executor is closed");

@@ -10,6 +10,7 @@ import { RemoteHost } from "./remote-host.js";
 import { createRemoteProcessTable } from "./remote-process-table.js";
 import { lookUpProcesses } from "./remote-processes.js";
 import { type ReaderDoor, RemoteReader } from "./remote-reader.js";
+import { signalRemote } from "./remote-signal.js";
 import { createSshExecutor } from "./ssh-executor.js";
 import { type ConnectOptions, type LinkSettings, SshLink } from "./ssh-link.js";
 
@@ -65,6 +66,7 @@ export function createSshTarget(target: TargetRecord, parts: SshTargetParts): Ta
     executor,
     processes: createRemoteProcessTable(host),
     files,
+    signal: (process, signal) => signalRemote(link.host().shell, process, signal),
     clockOffset: () => host.clockOffset,
     link,
     get spoolOnly() {

@@ -1,0 +1,220 @@
+import { randomBytes } from "node:crypto";
+import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
+import { ContractError } from "../contract-error.js";
+import { type Executor, ExecutorError } from "../targets/executor.js";
+import type { ProcessProof } from "../targets/process-proof.js";
+import { sequence } from "../tmux/argv.js";
+import { guardCondition, guarded, guardProbe, type PanePins, PROBE_ANSWERS } from "../tmux/guard.js";
+import { lookAtPane, type PaneLook } from "../tmux/pane-look.js";
+import type { CleanUp } from "./buffers.js";
+
+/** Who is acted on, as the daemon knows it. Everything here is proven anew at each step. */
+export interface Aim {
+  readonly target: string;
+  readonly paneId: string;
+  readonly panePid: number;
+  /** `<server pid>:<server start>` */
+  readonly bootId: string;
+  readonly process: ProcessProof;
+}
+
+/** What came of keys: `refused` when a guard held them back, `unknown` when it cannot be told whether they arrived. */
+export type Pressed =
+  | { readonly kind: "sent" }
+  | { readonly kind: "refused"; readonly look: PaneLook }
+  | { readonly kind: "unknown"; readonly message: string };
+
+/** The condition of keys beyond what is always proven. */
+export type ExtraPins = Pick<PanePins, "cursor" | "lines" | "present" | "absent">;
+
+/** Failures after which tmux may run the command yet, or has run it. */
+const PERHAPS_RUN = new Set<ExecutorError["kind"]>([
+  "timeout",
+  "unreachable",
+  "failed",
+  "protocol",
+  "no_server",
+]);
+
+function precondition(reason: string, message: string): ContractError {
+  return new ContractError(ErrorCode.E_PRECONDITION_FAILED, message, { reason });
+}
+
+/** What stands against sending anything into a pane in this condition; undefined if nothing does. */
+function obstacle(look: PaneLook): ContractError | undefined {
+  if (look.dead) return precondition("pane_dead", "the pane's program has ended");
+  if (look.inMode)
+    return precondition("pane_in_mode", "the pane is in copy mode or another mode of tmux: leave it first");
+  if (look.inputOff)
+    return precondition("pane_input_off", "tmux takes no input for this pane (select-pane -d)");
+  if (look.synchronized)
+    return precondition(
+      "panes_synchronized",
+      "keys would reach every pane of the window: turn synchronize-panes off",
+    );
+  return undefined;
+}
+
+/** Which servers' guard was found to work, by target and boot id; what was left behind on them is taken away then. */
+export class ProvenGuards {
+  readonly #proven = new Set<string>();
+
+  constructor(private readonly cleanUp: CleanUp) {}
+
+  /** Throws ContractError E_UNSUPPORTED where tmux does not guard as it must. Rejects with ExecutorError. */
+  async prove(executor: Executor, { target, bootId, paneId }: Aim): Promise<void> {
+    const key = `${target} ${bootId}`;
+    if (this.#proven.has(key)) return;
+    const { stdout } = await executor.run(guardProbe(paneId));
+    if (stdout !== PROBE_ANSWERS) {
+      throw new ContractError(
+        ErrorCode.E_UNSUPPORTED,
+        "this tmux does not test and send in one step: nothing is sent to it (tmux 3.2 or newer does)",
+        { reason: "guard_does_not_work" },
+      );
+    }
+    await this.cleanUp.sweep(executor);
+    this.#proven.add(key);
+  }
+}
+
+/**
+ * The one way in which keys and text reach a pane. Each step looks at the agent's process right before, and has tmux
+ * test everything else in the turn in which it sends.
+ */
+export class PaneHand {
+  constructor(
+    private readonly executor: Executor,
+    private readonly aim: Aim,
+    private readonly guards: ProvenGuards,
+    private readonly cleanUp: CleanUp,
+  ) {}
+
+  /**
+   * The pane as it is now, if it may be sent to. Throws ContractError: E_RUNTIME_STALE when pane or process is another
+   * one, E_PRECONDITION_FAILED when keys would not reach the agent, or what `unreached` makes of an ExecutorError.
+   */
+  async look(): Promise<PaneLook> {
+    const { paneId, panePid, bootId, process } = this.aim;
+    try {
+      await this.guards.prove(this.executor, this.aim);
+      const look = await lookAtPane(this.executor, paneId, { process });
+      if (look === undefined) throw stale("the pane is gone");
+      if (look.panePid !== panePid || `${look.serverPid}:${look.serverStart}` !== bootId)
+        throw stale("the pane has another process than the one that was looked at");
+      const stands = obstacle(look);
+      if (stands !== undefined) throw stands;
+      return look;
+    } catch (error) {
+      throw unreached(error, this.aim.target);
+    }
+  }
+
+  /** Presses keys (tmux names of our own choosing) if the pane is still as `look` saw it. Throws as `look`. */
+  press(look: PaneLook, keys: readonly string[], pins: ExtraPins): Promise<Pressed> {
+    return this.#deliver(look, pins, [["send-keys", "-t", look.paneId, ...keys]], []);
+  }
+
+  /**
+   * Puts text before the agent as if typed, or pasted where the program asks for pastes to be marked. The text travels
+   * in a buffer of tmux: it is never part of a command.
+   */
+  async insert(look: PaneLook, text: Uint8Array, bracketed: boolean, pins: ExtraPins): Promise<Pressed> {
+    const { paneId } = look;
+    const buffer = this.cleanUp.name();
+    const paste = ["paste-buffer", ...(bracketed ? ["-p"] : []), "-d", "-r", "-b", buffer, "-t", paneId];
+    const forget = ["delete-buffer", "-b", buffer];
+    let pressed: Pressed;
+    try {
+      await this.executor.run(["load-buffer", "-b", buffer, "-"], { stdin: text });
+      pressed = await this.#deliver(look, pins, [paste], [forget]);
+    } catch (error) {
+      await this.cleanUp.forget(this.executor, buffer);
+      throw unreached(error, this.aim.target);
+    }
+    if (pressed.kind === "unknown") await this.cleanUp.forget(this.executor, buffer);
+    return pressed;
+  }
+
+  async #deliver(
+    look: PaneLook,
+    pins: ExtraPins,
+    granted: readonly (readonly string[])[],
+    refused: readonly (readonly string[])[],
+  ): Promise<Pressed> {
+    const { paneId, process, target } = this.aim;
+    const { serverPid, serverStart, panePid, currentCommand, alternateOn } = look;
+    const mark = randomBytes(8).toString("hex");
+    const say = (word: string): string[] => ["display-message", "-p", `${mark}${word}`];
+    const condition = guardCondition({
+      paneId,
+      serverPid,
+      serverStart,
+      panePid,
+      currentCommand,
+      alternateOn,
+      ...pins,
+    });
+    const command = guarded(paneId, condition, [...granted, say("y")], [...refused, say("n")]);
+    try {
+      const { stdout, stderr } = await this.executor.run(sequence([command]), { process });
+      if (stdout.includes(`${mark}y`)) return await this.#sentTo();
+      if (stdout.includes(`${mark}n`)) return { kind: "refused", look: await this.look() };
+      return { kind: "unknown", message: `tmux did not say whether it sent: ${stderr.slice(0, 200)}` };
+    } catch (error) {
+      if (error instanceof ExecutorError && PERHAPS_RUN.has(error.kind)) {
+        return { kind: "unknown", message: `tmux may have sent it: ${error.message}` };
+      }
+      throw unreached(error, target);
+    }
+  }
+
+  /** Sent to the process that is meant, if that is still there. */
+  async #sentTo(): Promise<Pressed> {
+    return (await this.stillThere())
+      ? { kind: "sent" }
+      : { kind: "unknown", message: "the agent's process ended or went to the background as it was sent" };
+  }
+
+  /** Whether the agent's process is there and in front. Only a clear answer counts. */
+  async stillThere(): Promise<boolean> {
+    try {
+      await this.executor.run(["display-message", "-p", ""], { process: this.aim.process });
+      return true;
+    } catch (error) {
+      if (error instanceof ExecutorError) return false;
+      throw error;
+    }
+  }
+}
+
+function stale(message: string): ContractError {
+  return new ContractError(ErrorCode.E_RUNTIME_STALE, message);
+}
+
+/** What a failure of the executor means to who asked for an action, when nothing was sent. */
+export function unreached(error: unknown, target: string): unknown {
+  if (!(error instanceof ExecutorError)) return error;
+  const cause = { cause: error };
+  switch (error.kind) {
+    case "process_changed":
+      return new ContractError(
+        ErrorCode.E_RUNTIME_STALE,
+        "the agent's process has ended or is not in the foreground of its terminal",
+        {},
+        cause,
+      );
+    case "no_server":
+      return new ContractError(ErrorCode.E_RUNTIME_STALE, "the tmux server has ended", {}, cause);
+    case "timeout":
+      return new ContractError(ErrorCode.E_TIMEOUT, `tmux of ${target} did not answer`, { target }, cause);
+    case "unreachable":
+      return new ContractError(ErrorCode.E_TARGET_UNREACHABLE, error.message, { target }, cause);
+    case "protocol":
+      return new ContractError(ErrorCode.E_TMUX_UNSUPPORTED, error.message, { target }, cause);
+    case "tmux_not_found":
+      return new ContractError(ErrorCode.E_TARGET_UNREACHABLE, error.message, { target }, cause);
+    default:
+      return new ContractError(ErrorCode.E_INTERNAL, error.message, { target }, cause);
+  }
+}

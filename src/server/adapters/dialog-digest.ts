@@ -1,0 +1,10 @@
+import { createHash } from "node:crypto";
+import { normalizeDialog, type ScreenReading } from "./screen-patterns.js";
+
+/** Names an open dialog by what it says; undefined without one. */
+export function dialogDigest({ rule, dialogText }: ScreenReading): string | undefined {
+  if (dialogText === undefined) return undefined;
+  return createHash("sha256")
+    .update(`${rule.id}\n${normalizeDialog(dialogText)}`)
+    .digest("hex");
+}
