@@ -51,16 +51,16 @@ async function answer(
   });
   if (pressed.kind === "unknown")
     return { code: "result_unknown", message: pressed.message, effect: "unknown" };
-  const after = await lookUntil(agent, EFFECT_MS, (now) => !stands(now, read));
+  const after = await lookUntil(agent, EFFECT_MS, (now) => !stands(now, agent, read));
   if (after === undefined)
     return { code: "ok", message: "answered; whether the dialog went does not show", effect: "unknown" };
-  if (stands(after, read))
+  if (stands(after, agent, read))
     return { code: "ok", message: "answered, and the dialog is still open", effect: "no" };
   return { code: "ok", message: type === "approve" ? "approved" : "denied", effect: "yes" };
 }
 
-function stands({ dialog, reading }: Seen, digest: string): boolean {
-  return dialog && reading !== undefined && dialogDigest(reading) === digest;
+function stands({ dialog, reading }: Seen, { adapter }: Agent, digest: string): boolean {
+  return dialog && reading !== undefined && dialogDigest(reading, adapter.screen) === digest;
 }
 
 /** The dialog that the caller has read, if that is what stands on the screen. Throws the refusal. */
@@ -77,7 +77,7 @@ function openDialog(
     throw refused("prompt_changed", "another dialog is open than the one that was read: read it first");
   if (!dialog || reading === undefined)
     throw refused("prompt_gone", "the dialog is not on the screen any more");
-  const digest = dialogDigest(reading);
+  const digest = dialogDigest(reading, agent.adapter.screen);
   const { dialogText: text } = reading;
   if (digest === undefined || text === undefined || digest !== runtime?.fold.status.dialog?.digest)
     throw refused("prompt_changed", "the dialog on the screen is not the one that was read: read it first");

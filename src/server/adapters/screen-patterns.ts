@@ -50,6 +50,8 @@ export interface InputBoxKnowledge {
 
 export interface ScreenPatterns {
   readonly version: string;
+  /** A dialog's last line, which tells of its keys: it changes with the option that is marked, and is not what is asked. */
+  readonly dialogHint: string;
   readonly inputBox: InputBoxKnowledge;
   /** First match wins. */
   readonly rules: readonly ScreenRule[];
@@ -157,13 +159,16 @@ export function isSteady(line: string): boolean {
 }
 
 /**
- * The part of a dialog's text that names it: without cursor marks, option numbers, rulers and timers, and with
+ * The part of a dialog's text that names it: without cursor marks, option numbers, rulers, timers and hints, and with
  * wrapped lines joined, so that moving the cursor or resizing the pane does not make it another dialog.
  */
-export function normalizeDialog(text: string): string {
+export function normalizeDialog(text: string, { dialogHint }: Pick<ScreenPatterns, "dialogHint">): string {
+  const lines = text.split("\n");
+  const hint = lines.findLastIndex((line) => pattern(dialogHint).test(line));
+  // It stands at the end, wrapped at most twice; what a dialog quotes stands above.
+  const asked = hint >= lines.length - 3 && hint !== -1 ? lines.slice(0, hint) : lines;
   return (
-    text
-      .split("\n")
+    asked
       .map((line) => line.replace(/^[\s│┃|]*[❯›>●○◉*]?\s*(?:\d+[.)]\s+)?/u, "").replace(/[│┃|\s]+$/u, ""))
       .join(" ")
       .replace(/[─━╌═]+/gu, "")

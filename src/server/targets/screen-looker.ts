@@ -76,7 +76,7 @@ export class ScreenLooker {
       seen.emitted = NOTHING;
       return undefined;
     }
-    const digest = this.#remember(seen, reading);
+    const digest = this.#remember(seen, reading, adapter);
     const word = `${reading.rule.id} ${digest}`;
     if (word !== seen.reading) {
       seen.reading = word;
@@ -115,9 +115,9 @@ export class ScreenLooker {
     for (const id of this.#seen.keys()) if (!runtimeIds.has(id)) this.#seen.delete(id);
   }
 
-  #remember(seen: Seen, reading: ScreenReading): string {
+  #remember(seen: Seen, reading: ScreenReading, adapter: AnyAdapter): string {
     const { dialogText } = reading;
-    const digest = dialogDigest(reading);
+    const digest = dialogDigest(reading, adapter.screen);
     if (dialogText === undefined || digest === undefined) return "";
     seen.promptDigest = digest;
     seen.promptText = dialogText.slice(0, MAX_PROMPT_CHARS).toWellFormed();

@@ -21,7 +21,7 @@ const DIALOGS = [
 function identity(lines: readonly string[]): string {
   const reading = readScreen(CLAUDE_SCREEN, lines);
   if (reading?.dialogText === undefined) throw new Error("no dialog is seen");
-  return `${reading.rule.id} ${normalizeDialog(reading.dialogText)}`;
+  return `${reading.rule.id} ${normalizeDialog(reading.dialogText, CLAUDE_SCREEN)}`;
 }
 
 const PREFIX = /^(\s*(?:❯ )?)(\d+\. )?/u;
@@ -113,7 +113,18 @@ describe("TC-085 what names a dialog", () => {
   });
 
   it("is the same with a timer that is wrapped between its number and its unit", () => {
-    expect(normalizeDialog("Closes in 5\n s")).toBe(normalizeDialog("Closes in 12 s"));
+    const marked = (hint: string) => `Do you want to proceed?\n1. Yes\n2. No\n${hint}`;
+    expect(normalizeDialog(marked(" Esc to cancel · Tab to amend"), CLAUDE_SCREEN)).toBe(
+      normalizeDialog(marked(" Esc to cancel"), CLAUDE_SCREEN),
+    );
+    const quoted = (line: string) =>
+      `touch a\n${line}\nDo you want to proceed?\n1. Yes\n2. No\n Esc to cancel`;
+    expect(normalizeDialog(quoted("Esc to cancel this"), CLAUDE_SCREEN)).not.toBe(
+      normalizeDialog(quoted("Esc to cancel that"), CLAUDE_SCREEN),
+    );
+    expect(normalizeDialog("Closes in 5\n s", CLAUDE_SCREEN)).toBe(
+      normalizeDialog("Closes in 12 s", CLAUDE_SCREEN),
+    );
   });
 
   it("is another when any character of what is asked is another", () => {
@@ -148,7 +159,9 @@ describe("TC-085 what names a dialog", () => {
           `   2. No, ${asked}`,
         ];
         const shown = lines.flatMap((line) => wrap(line, width));
-        expect(normalizeDialog(shown.join("\n"))).toBe(normalizeDialog(lines.join("\n")));
+        expect(normalizeDialog(shown.join("\n"), CLAUDE_SCREEN)).toBe(
+          normalizeDialog(lines.join("\n"), CLAUDE_SCREEN),
+        );
       }),
       500,
     );

@@ -6,6 +6,7 @@ const PROMPT = "^❯\\s";
 /** What Claude Code's screen shows, measured with 2.1.330. First match wins. */
 export const CLAUDE_SCREEN: ScreenPatterns = {
   version: "2.1.330-3",
+  dialogHint: "^\\s*(?:Esc to cancel|Enter to (?:select|confirm))",
   inputBox: {
     // The chosen option of a question may stand at the margin, below a ruler.
     prompt: "^❯(?! \\d+\\. )",

@@ -9,6 +9,7 @@ const ENTRY = "^(?:[•◦›✔✗⚠] |\\s+Worked for |\\s+└ )";
  */
 export const CODEX_SCREEN: ScreenPatterns = {
   version: "0.169.0-2",
+  dialogHint: "^\\s*(?:Press enter to |tab to add notes)",
   inputBox: {
     // `!` in shell mode, where text is run as a command. The chosen option of a dialog has a number behind its mark.
     prompt: "^[›!] (?!\\d+\\. )",
