@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { printable, printableLines, safeJson } from "../../src/client/cli/printable.js";
+import { colored, printable, printableLines, safeJson } from "../../src/client/cli/printable.js";
 
 const HOSTILE: Record<string, [string, string]> = {
   "OSC 52, which writes the clipboard": ["a\u001b]52;c;ZXZpbA==\u0007b", "ab"],
@@ -50,6 +50,29 @@ describe("printable", () => {
     const start = performance.now();
     printable("\u001b]".repeat(500_000));
     printable("\u001b[".repeat(500_000));
+    expect(performance.now() - start).toBeLessThan(2_000);
+  });
+});
+
+describe("colored", () => {
+  for (const [name, [raw]] of Object.entries(HOSTILE)) {
+    it(`lets nothing but colours through: ${name}`, () => {
+      const shown = colored(`\u001b[1m${raw}\u001b[4:3m${raw}`);
+      const plain = shown.replaceAll(/\u001b\[[0-9;:]*m/g, "");
+      expect(plain).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/);
+      expect(shown.startsWith("\u001b[1m")).toBe(true);
+      expect(shown.endsWith("\u001b[0m")).toBe(true);
+    });
+  }
+
+  it("keeps a line without colours as it is", () => {
+    expect(colored("plain [31m")).toBe("plain [31m");
+  });
+
+  it("takes no longer than a moment for a hostile text of a megabyte", () => {
+    const start = performance.now();
+    for (const part of ["\u001b[", "\u001b[1;", "\u001b[0m\u001b]"])
+      colored(part.repeat(1_000_000 / part.length));
     expect(performance.now() - start).toBeLessThan(2_000);
   });
 });

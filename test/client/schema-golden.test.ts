@@ -18,6 +18,14 @@ const GOLDEN = join(import.meta.dirname, "golden");
 const PRINTED = {
   "list-panes-ended.json": "list panes --ended 1h --json",
   "events.json": "events --json",
+  "actions.json": "actions --json",
+  "action-result-attach.json": "attach %1 --json",
+  "action-result-send.json": "send %1 hi --enter --json",
+  "action-result-approve.json": "approve %1 --yes --json",
+  "action-result-deny.json": "deny %1 --yes --json",
+  "action-result-interrupt.json": "interrupt %1 --json",
+  "action-result-view-output.json": "view-output %1 --colors --json",
+  "action-result-kill.json": "kill %1 --yes --json",
   "target.json": "target add vm1 --kind ssh --json",
   "target-list.json": "target list --json",
   "target-remove.json": "target remove vm1 --yes --json",
@@ -57,7 +65,7 @@ describe("the command line's JSON", () => {
 const documents = readdirSync(GOLDEN)
   .filter((file) => /\.jsonl?$/.test(file))
   .flatMap((file) => {
-    const schema = file.startsWith("watch") ? "watch" : file.replace(/(-ended)?\.json$/, "");
+    const schema = /^(watch|action-result)/.exec(file)?.[0] ?? file.replace(/(-ended)?\.json$/, "");
     const text = readFileSync(join(GOLDEN, file), "utf8");
     const parts = file.endsWith("l") ? text.trim().split("\n") : [text];
     return parts.map((part, index) => {
@@ -91,6 +99,17 @@ const ANY = new Set(["value", "default_value"]);
 
 /** Facts that may be absent by themselves; all others may not. */
 const OPTIONAL = [
+  "action-result: argv",
+  "action-result: closed",
+  "action-result: ended",
+  "action-result: prompt_text",
+  "action-result: stopped",
+  "action-result: submitted",
+  "actions: items[].caller",
+  "actions: items[].completed_at",
+  "actions: items[].error_code",
+  "actions: items[].runtime_id",
+  "actions: next_page_token",
   "daemon: channels[].channel",
   "daemon: channels[].last_at",
   "events: items[].action_id",

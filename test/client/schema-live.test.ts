@@ -19,6 +19,7 @@ const READS: readonly (readonly [string, string])[] = [
   ["list-sessions", "list sessions --json"],
   ["list-sessions", "list sessions --all --group-by session-name --json"],
   ["events", "events --json"],
+  ["actions", "actions --json"],
   ["target-list", "target list --json"],
   ["hooks-status", "hooks status --json"],
   ["daemon", "daemon status --json"],
@@ -120,6 +121,28 @@ describe("TC-021 TC-035 TC-045 the real program, where agents run", () => {
     expect(items).toHaveLength(1);
   });
 
+  it("looks at a pane's output and attaches to it, and tells of both", () => {
+    const viewed = prints("action-result", scene.daemon, `view-output ${waiting.paneId} --colors --json`);
+    expect(viewed).toMatchObject({ result_code: "ok", replayed: false });
+    const attach = `attach ${waiting.paneId} --request-ref mine --json`;
+    expect(prints("action-result", scene.daemon, attach)["argv"]).toContain("attach-session");
+    const { action_id: id } = prints("action-result", scene.daemon, attach);
+    expect(prints("actions", scene.daemon, `actions --pane ${waiting.paneId} --json`).items).toMatchObject([
+      { action_type: "attach", action_id: id, request_ref: "mine" },
+      { action_type: "view_output", action_id: viewed["action_id"] },
+    ]);
+    const one = prints("actions", scene.daemon, `actions --id ${id} --json`);
+    expect(one.items).toMatchObject([{ result_code: "ok", caller: expect.stringContaining("agtmux/") }]);
+    prints("events", scene.daemon, `events --action ${id} --json`);
+  });
+
+  it("refuses an action, and tells of that too", () => {
+    const line = `interrupt ${waiting.paneId} --if-state running --json`;
+    const { error } = prints("error", scene.daemon, line, 5) as { error: { details: { action_id: string } } };
+    const one = prints("actions", scene.daemon, `actions --id ${error.details.action_id} --json`);
+    expect(one.items).toMatchObject([{ result_code: "refused", error_code: "E_PRECONDITION_FAILED" }]);
+  });
+
   it("streams every change of every scope", async () => {
     const streams = ["panes", "windows", "sessions"].map(
       (scope) => new Stream(scene.daemon, "--scope", scope),
@@ -175,6 +198,9 @@ describe("TC-021 TC-035 TC-045 the real program, where agents run", () => {
     ["target add lab --kind local --json", 5],
     ["target add vm --kind ssh --ssh-target -x --json", 2],
     ["events --limit x --json", 2],
+    ["send pane:lab/none/@9/%99 x --json", 4],
+    ["kill %1 --json", 5],
+    ["actions --id none --json", 4],
   ])("TC-018 fails with an object that schema error knows: %s", (line, status) => {
     prints("error", scene.daemon, line, status);
   });

@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  ActionSchema,
+  AttachResponseSchema,
+  KillResponseSchema,
+  ListActionsResponseSchema,
+  ViewOutputResponseSchema,
+} from "../../gen/agtmux/v1/action_pb.js";
+import {
   ObservationSchema,
   PaneIdentitySchema,
   SessionIdentitySchema,
@@ -24,11 +31,14 @@ import {
   WindowSchema,
 } from "../../gen/agtmux/v1/state_pb.js";
 import { TargetSchema } from "../../gen/agtmux/v1/target_pb.js";
+import { actionResultJson } from "../../src/client/cli/action-result.js";
+import { actionsJson } from "../../src/client/cli/actions.js";
 import { eventsJson } from "../../src/client/cli/events.js";
 import { explainJson } from "../../src/client/cli/explain.js";
 import { type JsonObject, panesJson, sessionsJson, windowsJson } from "../../src/client/cli/json.js";
-import { safeJson } from "../../src/client/cli/printable.js";
+import { colored, safeJson } from "../../src/client/cli/printable.js";
 import { targetJson } from "../../src/client/cli/target-json.js";
+import { viewOutputJson } from "../../src/client/cli/view-output.js";
 import { watchMessageJson } from "../../src/client/cli/watch-json.js";
 import { STATE_WORDS } from "../../src/client/cli/words.js";
 import { holds } from "../support/property.js";
@@ -82,6 +92,12 @@ const FIELDS: Fields = {
   "Pane.observation": anyObservation,
   rollup: fc.oneof(anyRollup, fc.constant(undefined)),
 };
+
+const anyAction = anyMessage(ActionSchema, {
+  ...FIELDS,
+  completed_at: maybe(anyTime),
+  "Action.runtime_id": fc.oneof(fc.constant(""), fc.constant("ab".repeat(32))),
+});
 
 const target = fc.string({ minLength: 1 });
 const anyRow = anyMessage(SessionSchema, {
@@ -147,6 +163,33 @@ const CASES: readonly (readonly [string, fc.Arbitrary<JsonObject>, string])[] = 
   ["a stream", anyWatchMessage.map(watchMessageJson), "watch"],
   ["an explanation", anyMessage(ExplainPaneResponseSchema, FIELDS).map(explainJson), "explain"],
   ["events", anyMessage(ListEventsResponseSchema, FIELDS).map(eventsJson), "events"],
+  [
+    "actions",
+    anyMessage(ListActionsResponseSchema, {
+      ...FIELDS,
+      "ListActionsResponse.actions": fc.array(anyAction, { maxLength: 3 }),
+    }).map(actionsJson),
+    "actions",
+  ],
+  [
+    "an attach",
+    anyMessage(AttachResponseSchema, { ...FIELDS, argv: fc.array(fc.string(), { minLength: 1 }) }).map(
+      (answer) => actionResultJson(answer, undefined, { argv: answer.argv }),
+    ),
+    "action-result",
+  ],
+  [
+    "a kill",
+    anyMessage(KillResponseSchema, FIELDS).map((answer) =>
+      actionResultJson(answer, { name: "ended", outcome: answer.ended, wanted: false }),
+    ),
+    "action-result",
+  ],
+  [
+    "a look at a pane's output",
+    anyMessage(ViewOutputResponseSchema, FIELDS).map((answer) => viewOutputJson(answer, colored)),
+    "action-result",
+  ],
   [
     "a target",
     anyMessage(TargetSchema, FIELDS).map((value) => ({ schema_version: 1, target: targetJson(value) })),

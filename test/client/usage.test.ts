@@ -29,6 +29,29 @@ describe("bad usage", () => {
     ["watch --cursor abc:1", "--cursor needs --format jsonl"],
     ["explain", "missing required argument 'ref'; usage: agtmux explain [options] <ref>"],
     ["events --limit 0", "not a whole number from 1 to 1000"],
+    ["events --limit 1e2", "not a whole number from 1 to 1000"],
+    ["attach", "missing required argument 'ref'; usage: agtmux attach [options] <ref>"],
+    ["send %1", "say what to send, by exactly one of: TEXT, --text TEXT, --stdin, --key NAME"],
+    ["send %1 a --text b", "by exactly one of"],
+    ["send %1 a --key Enter", "by exactly one of"],
+    ["send %1 --stdin --key Enter", "by exactly one of"],
+    ["send %1 a b", "too many arguments"],
+    ["send %1 --text ", "the text is empty; --key Enter sends Enter alone"],
+    ["send %1 --key ", "--key: is empty"],
+    ["send %1 --stdin", "--stdin: standard input is empty"],
+    ["send %1 --stdin --expect -", "--stdin and --expect - both read standard input"],
+    ["send %1 x --if-state busy", '--if-state: "busy" is not a state; it is one of unknown'],
+    ["interrupt %1 --if-updated-within soon", '"soon" is not a duration'],
+    ["approve %1 --prompt-id ", "--prompt-id: is empty"],
+    ["view-output %1 --lines 0", "not a whole number from 1 to 10000"],
+    ["view-output %1 --lines 10001", "not a whole number from 1 to 10000"],
+    ["kill %1 --signal HUP", '"HUP" is not INT, TERM or KILL'],
+    ["kill %1 --mode soft", '"soft" is neither key nor signal'],
+    ["kill %1 --mode key --signal TERM", "a key can only be INT, as C-c; TERM is for --mode signal"],
+    ["actions --limit 0", "not a whole number from 1 to 1000"],
+    ["actions --since soon", '"soon" is not a duration'],
+    ["actions --id a --limit 3", "--id names one action; it goes without"],
+    ["actions --runtime a --pane %1", "--runtime and --pane: give one of them"],
     ["target add vm1", "--kind is missing: write --kind local or --kind ssh"],
     ["target add vm1 --kind smb", '"smb" is neither'],
     ["hooks", "say what: agtmux hooks install|uninstall|status"],
@@ -71,7 +94,13 @@ describe("help", () => {
   });
 
   it("is shown for every command", async () => {
-    for (const line of ["list --help", "list panes --help", "help watch", "target add --help"]) {
+    for (const line of [
+      "list --help",
+      "list panes --help",
+      "help watch",
+      "target add --help",
+      "send --help",
+    ]) {
       const { status, out, err } = await run(line);
       expect({ status, err }).toEqual({ status: 0, err: "" });
       expect(out).toContain("Usage: agtmux ");

@@ -13,11 +13,15 @@ export interface Context {
   readonly io: Io;
   /** A client of one of the daemon's services. Its first call starts the daemon if none runs, unless told not to. */
   client<S extends DescService>(service: S): Client<S>;
+  /** Has the program end with this status, for a command that has told its result and not failed by an error. */
+  endWith(status: number): void;
 }
 
 export interface ContextOptions {
   /** Whether a call may start the daemon. AGTMUX_NO_START turns it off too. */
   readonly start: boolean;
+  /** Takes the status that a command wants the program to end with. */
+  readonly endWith: (status: number) => void;
 }
 
 /** Negative if version `a` is older than `b`; only the numbers before a suffix count. */
@@ -68,6 +72,7 @@ export function createContext(io: Io, options: ContextOptions): Context {
   const mayStart = options.start && !io.env["AGTMUX_NO_START"];
   return {
     io,
+    endWith: options.endWith,
     client: (service) => {
       transport ??= interruptible(
         createUnixTransport({

@@ -1,9 +1,9 @@
 import { type Event, EventService, type ListEventsResponse } from "../../../gen/agtmux/v1/event_pb.js";
-import { usageError } from "../errors.js";
 import type { Context } from "./context.js";
 import { fact, type JsonObject, time } from "./json.js";
 import { tableView } from "./list.js";
 import { printable, safeJson } from "./printable.js";
+import { wholeNumber } from "./read-options.js";
 import { resolveRef } from "./resolve-ref.js";
 import { textTable } from "./text-table.js";
 import { channelWord, rfc3339, sourceWord } from "./words.js";
@@ -11,6 +11,7 @@ import { channelWord, rfc3339, sourceWord } from "./words.js";
 export interface EventsOptions {
   readonly runtime?: string | undefined;
   readonly pane?: string | undefined;
+  readonly action?: string | undefined;
   readonly limit?: string | undefined;
   readonly json?: boolean | undefined;
 }
@@ -18,13 +19,6 @@ export interface EventsOptions {
 const MOST = 1_000;
 /** A runtime's id is shown by its first characters; `--json` has all of it. */
 const SHORT_ID = 12;
-
-function limitFrom(text: string | undefined): number {
-  if (text === undefined) return 0;
-  const limit = Number(text);
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MOST) return limit;
-  throw usageError("--limit", `--limit: "${text}" is not a whole number from 1 to ${MOST}`);
-}
 
 function eventJson(event: Event): JsonObject {
   const attributes: Record<string, string> = {};
@@ -60,8 +54,9 @@ export function eventsJson(answer: ListEventsResponse): JsonObject {
 /** `agtmux events` */
 export async function events(context: Context, options: EventsOptions): Promise<void> {
   const { io } = context;
-  const limit = limitFrom(options.limit);
+  const limit = wholeNumber("--limit", options.limit, MOST);
   const filter = {
+    actionId: options.action ?? "",
     runtimeId: (options.runtime ?? "").replace(/^runtime:/, ""),
     paneRef: options.pane === undefined ? "" : await resolveRef(context, options.pane),
   };

@@ -18,6 +18,15 @@ export interface Io {
   readonly stderr: Output;
   /** Asks a question on the terminal and resolves with the line typed. Absent without a terminal. */
   readonly ask?: ((question: string) => Promise<string>) | undefined;
+  /**
+   * Reads standard input to its end. Throws E_INVALID_ARGUMENT, naming `field`, for more than `most` bytes.
+   */
+  readInput(field: string, most: number): Promise<Uint8Array>;
+  /**
+   * Runs a program, given word by word, in the user's terminal and resolves with its exit status, or 128 and the number
+   * of the signal that ended it. The terminal is left as it was found. Absent without a terminal.
+   */
+  readonly execute?: ((argv: readonly string[]) => Promise<number>) | undefined;
   readonly env: Environment;
   /** Aborts when the user or the system asks this process to end. */
   readonly signal: AbortSignal;

@@ -47,6 +47,21 @@ export function printableLines(text: string): string {
     .replace(INVISIBLE, "");
 }
 
+const COLORS = /\u001b\[[0-9;:]{0,64}m/g;
+const NO_COLORS = "\u001b[0m";
+
+/** As printable, but sequences that set colours and other attributes stay; the line ends without any. */
+export function colored(line: string): string {
+  let made = "";
+  let at = 0;
+  for (const match of line.matchAll(COLORS)) {
+    made += printable(line.slice(at, match.index)) + match[0];
+    at = match.index + match[0].length;
+  }
+  made += printable(line.slice(at));
+  return at === 0 || made.endsWith(NO_COLORS) ? made : made + NO_COLORS;
+}
+
 /**
  * JSON text that is safe on a terminal too: what JSON.stringify leaves raw (DEL, C1, bidirectional and
  * zero-width characters) is written as \uXXXX, so the value stays exactly what it was.

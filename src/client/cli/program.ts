@@ -1,37 +1,12 @@
-import { Command, type CommanderError } from "commander";
+import { Command } from "commander";
 import { VERSION } from "../version.js";
+import { declareActions } from "./action-commands.js";
 import type { Context } from "./context.js";
+import { CommandLineError, type ContextMaker, collect, declare } from "./declare.js";
 import type { Io } from "./io.js";
 import { listPanes, listSessions, listWindows } from "./list.js";
 
-/** A command line that commander refuses, with the command it was meant for. */
-export class CommandLineError extends Error {
-  override readonly name = "CommandLineError";
-
-  constructor(
-    readonly reason: CommanderError,
-    readonly command: Command,
-  ) {
-    super(reason.message);
-  }
-}
-
-/** Makes a context; `start` false for commands that must not start a daemon by themselves. */
-export type ContextMaker = (start: boolean) => Context;
-
 const others = () => import("./other-commands.js");
-
-/** Collects an option that may be given several times, or once with commas between. */
-function collect(value: string, previous: readonly string[] | undefined): string[] {
-  return [...(previous ?? []), ...value.split(",").filter((word) => word !== "")];
-}
-
-function declare(parent: Command, nameAndArguments: string, description: string): Command {
-  const command = parent.command(nameAndArguments).description(description);
-  return command.exitOverride((reason) => {
-    throw new CommandLineError(reason, command);
-  });
-}
 
 function withFilters(command: Command): Command {
   return command
@@ -77,6 +52,7 @@ function declareReads(program: Command, contextOf: ContextMaker): void {
   declare(program, "events", "List the signals that states rest on, newest first")
     .option("--runtime <id>", "only of this runtime")
     .option("--pane <ref>", "only of this pane")
+    .option("--action <id>", "only those that this action caused")
     .option("--limit <n>", "at most this many, 1 to 1000 (100)")
     .option("--json", "print JSON")
     .action(async (options) => (await others()).events(contextOf(true), options));
@@ -175,6 +151,7 @@ export function createProgram(
   // Declaring all commands takes longer than reading the panes, so the budgeted command does without the rest.
   if (first === "list") return program;
   declareReads(program, contextOf);
+  declareActions(program, contextOf);
   declareHooks(program, contextOf);
   declareTargets(program, contextOf);
   declareDaemon(program, contextOf);

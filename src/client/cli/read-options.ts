@@ -15,12 +15,21 @@ export interface FilterOptions {
   readonly all?: boolean | undefined;
 }
 
-function parseState(word: string): AgentState {
+/** Throws E_INVALID_ARGUMENT, naming `field`, for a word that is no state. */
+export function parseState(field: string, word: string): AgentState {
   for (const [state, name] of Object.entries(STATE_WORDS)) {
     if (name === word && name !== "") return Number(state);
   }
   const known = Object.values(STATE_WORDS).filter((name) => name !== "");
-  throw usageError("--state", `--state: "${word}" is not a state; it is one of ${known.join(", ")}`);
+  throw usageError(field, `${field}: "${word}" is not a state; it is one of ${known.join(", ")}`);
+}
+
+/** A number from 1 to `most`; 0, which stands for the daemon's default, without a text. Throws E_INVALID_ARGUMENT. */
+export function wholeNumber(field: string, text: string | undefined, most: number): number {
+  if (text === undefined) return 0;
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= 1 && number <= most) return number;
+  throw usageError(field, `${field}: "${text}" is not a whole number from 1 to ${most}`);
 }
 
 function parseTargetSession(text: string): string {
@@ -37,7 +46,7 @@ export function filterFrom(options: FilterOptions): MessageInitShape<typeof Filt
     targets: [...(options.target ?? [])],
     targetSessions: (options.targetSession ?? []).map(parseTargetSession),
     sessions: [...(options.session ?? [])],
-    states: (options.state ?? []).map(parseState),
+    states: (options.state ?? []).map((word) => parseState("--state", word)),
     agents: [...(options.agent ?? [])],
     ...(options.needsAction === undefined ? {} : { needsAction: options.needsAction }),
     includePlain: options.all ?? false,

@@ -1,3 +1,4 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
 import { type Pane, StateService } from "../../../gen/agtmux/v1/state_pb.js";
 import { AgtmuxError } from "../errors.js";
@@ -47,29 +48,69 @@ function candidates(text: string, panes: readonly Pane[]): Pane[] {
   return agents.length > 0 ? agents : fitting;
 }
 
-/**
- * The canonical ref that `text` means. Canonical forms (`pane:…`, `runtime:…`) go to the daemon as they are; a
- * short form, with or without `target/` before it, is looked up in one read of all panes. Throws E_REF_INVALID,
- * E_REF_NOT_FOUND, or E_REF_AMBIGUOUS with the refs that fit.
- */
-export async function resolveRef(context: Context, text: string): Promise<string> {
-  if (/^(pane|runtime):/.test(text)) return text;
-  if (text.trim() === "") {
-    throw new AgtmuxError(
-      ErrorCode.E_REF_INVALID,
-      "the ref is empty; write %3, work, work:1.0, pane:… or runtime:…",
-    );
-  }
-  const { panes } = await context.client(StateService).listPanes({ filter: { includePlain: true } });
+/** The pane that a canonical form names; the daemon checks the other parts of the form. */
+function named(ref: string, panes: readonly Pane[]): Pane | undefined {
+  const [, runtimeId] = /^runtime:(.*)$/s.exec(ref) ?? [];
+  if (runtimeId !== undefined) return panes.find((pane) => pane.agent?.runtimeId === runtimeId);
+  const [, target, paneId] = /^pane:([^/]+)\/.*\/(%\d+)$/s.exec(ref) ?? [];
+  return panes.find(({ identity }) => identity?.target === target && identity?.paneId === paneId);
+}
+
+function isCanonical(text: string): boolean {
+  return /^(pane|runtime):/.test(text);
+}
+
+/** The one pane that a short form means. Throws E_REF_NOT_FOUND or E_REF_AMBIGUOUS. */
+function meant(text: string, panes: readonly Pane[]): Pane {
   const found = candidates(text, panes);
   const [first, ...others] = found;
   if (first === undefined) {
     const message = `no pane fits "${text}"; see: agtmux list panes --all`;
     throw new AgtmuxError(ErrorCode.E_REF_NOT_FOUND, message, { ref: text });
   }
-  if (others.length === 0) return first.ref;
+  if (others.length === 0) return first;
   const refs = found.slice(0, NAMED).map((pane) => pane.ref);
   const more = found.length > NAMED ? `, and ${found.length - NAMED} more` : "";
   const message = `"${text}" fits ${found.length} panes; name one: ${refs.join(", ")}${more}`;
   throw new AgtmuxError(ErrorCode.E_REF_AMBIGUOUS, message, { ref: text, candidates: refs.join(" ") });
+}
+
+function refuseEmpty(text: string): void {
+  if (text.trim() !== "") return;
+  throw new AgtmuxError(
+    ErrorCode.E_REF_INVALID,
+    "the ref is empty; write %3, work, work:1.0, pane:… or runtime:…",
+  );
+}
+
+/** One look at all panes, for the one that a ref names. */
+export interface Look {
+  /** Canonical. */
+  readonly ref: string;
+  /** Undefined where a canonical ref names none: why not is for the daemon to say. */
+  readonly pane: Pane | undefined;
+  /** When the daemon made the answer. */
+  readonly generatedAt: Timestamp | undefined;
+}
+
+/**
+ * Looks the pane up that `text` means: a canonical form (`pane:…`, `runtime:…`), or a short one, with or without `target/`
+ * before it. Throws E_REF_INVALID, E_REF_NOT_FOUND, or E_REF_AMBIGUOUS with the refs that fit.
+ */
+export async function lookAt(context: Context, text: string): Promise<Look> {
+  refuseEmpty(text);
+  const { panes, generatedAt } = await context
+    .client(StateService)
+    .listPanes({ filter: { includePlain: true } });
+  if (isCanonical(text)) return { ref: text, pane: named(text, panes), generatedAt };
+  const pane = meant(text, panes);
+  return { ref: pane.ref, pane, generatedAt };
+}
+
+/**
+ * The canonical ref that `text` means. Canonical forms go to the daemon as they are, unseen; a short form is looked up.
+ * Throws as lookAt.
+ */
+export async function resolveRef(context: Context, text: string): Promise<string> {
+  return isCanonical(text) ? text : (await lookAt(context, text)).ref;
 }

@@ -1,9 +1,10 @@
 import { type AgtmuxError, toAgtmuxError, usageError } from "../errors.js";
 import { EXIT, exitStatusOf } from "../exit-status.js";
 import { createContext } from "./context.js";
+import { CommandLineError } from "./declare.js";
 import type { Io } from "./io.js";
 import { printable, safeJson } from "./printable.js";
-import { CommandLineError, createProgram } from "./program.js";
+import { createProgram } from "./program.js";
 
 /** What shells expect of a program that was interrupted: 128 and the signal's number. */
 const INTERRUPTED = 130;
@@ -49,14 +50,18 @@ function wantsJson(argv: readonly string[]): boolean {
  * 8.3. Never rejects: every failure is told on stderr.
  */
 export async function runCli(argv: readonly string[], io: Io): Promise<number> {
+  let status: number = EXIT.ok;
+  const endWith = (told: number): void => {
+    status = told;
+  };
   try {
-    const program = createProgram(io, (options) => createContext(io, options), argv[0]);
+    const program = createProgram(io, ({ start }) => createContext(io, { start, endWith }), argv[0]);
     if (argv.length === 0) {
       program.outputHelp();
       return EXIT.ok;
     }
     await program.parseAsync([...argv], { from: "user" });
-    return EXIT.ok;
+    return status;
   } catch (thrown) {
     if (thrown instanceof CommandLineError && thrown.reason.exitCode === 0) return EXIT.ok;
     if (io.signal.aborted) return INTERRUPTED;

@@ -1,6 +1,7 @@
 import { ErrorCode, TargetHealth, TargetKind } from "../../../gen/agtmux/v1/common_pb.js";
 import { type Target, TargetService } from "../../../gen/agtmux/v1/target_pb.js";
 import { AgtmuxError, usageError } from "../errors.js";
+import { confirm } from "./confirm.js";
 import { type Context, confirmationRequired } from "./context.js";
 import type { Io } from "./io.js";
 import { type JsonObject, time } from "./json.js";
@@ -158,10 +159,7 @@ export async function removeTarget(
         `removing a target ends its runtimes; say so: agtmux target remove ${name} --yes`,
       );
     }
-    const answer = await io.ask(
-      `Remove target ${printable(name)} and end its runtimes? Their history stays. [y/N] `,
-    );
-    if (!/^y(es)?$/i.test(answer.trim())) throw confirmationRequired("not confirmed; nothing was removed");
+    await confirm(io, `Remove target ${name} and end its runtimes? Their history stays.`);
   }
   const { schemaVersion, endedRuntimes } = await context.client(TargetService).removeTarget({ name });
   const json = { schema_version: schemaVersion, name, ended_runtimes: endedRuntimes };

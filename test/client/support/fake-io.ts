@@ -1,4 +1,5 @@
 import type { Io, Output } from "../../../src/client/cli/io.js";
+import { usageError } from "../../../src/client/errors.js";
 
 export interface FakeOutput extends Output {
   text(): string;
@@ -43,6 +44,9 @@ export interface FakeIoOptions {
   readonly now?: Date;
   readonly ask?: (question: string) => Promise<string>;
   readonly daemonPath?: string;
+  /** What stands on standard input. */
+  readonly input?: string | Uint8Array;
+  readonly execute?: (argv: readonly string[]) => Promise<number>;
 }
 
 export const NOW = new Date("2026-03-01T12:00:00.000Z");
@@ -54,6 +58,12 @@ export function fakeIo(options: FakeIoOptions = {}): FakeIo {
     stdout: fakeOutput(isTerminal, options.columns ?? 80, options.rows ?? 24),
     stderr: fakeOutput(false, 80, 24),
     ask: options.ask,
+    readInput: async (field, most) => {
+      const bytes = Buffer.from(options.input ?? "");
+      if (bytes.length > most) throw usageError(field, "too long");
+      return bytes;
+    },
+    execute: options.execute,
     env: { HOME: "/home/u", AGTMUX_NO_START: "1", ...options.env },
     signal: controller.signal,
     now: () => options.now ?? NOW,

@@ -1,6 +1,7 @@
 import { create, type Message, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import { ActionService, Outcome, ResultCode } from "../../../gen/agtmux/v1/action_pb.js";
 import {
   AgentState,
   ErrorCode,
@@ -23,6 +24,7 @@ import {
   WatchType,
 } from "../../../gen/agtmux/v1/state_pb.js";
 import { TargetService } from "../../../gen/agtmux/v1/target_pb.js";
+import { ACTIONS } from "./action-samples.js";
 import { NOW } from "./fake-io.js";
 import { agentPane, ago, RUNTIME, samplePanes, sampleSessions, sampleWindows } from "./samples.js";
 
@@ -210,6 +212,28 @@ export function fullDaemon(router: ConnectRouter): void {
     },
   });
   router.service(EventService, { listEvents: () => ({ ...AT, events: EVENTS, nextPageToken: "8:e1" }) });
+  const result = { actionId: "a-9", resultCode: ResultCode.OK, completedAt: ago(0), message: "done" };
+  const done = { schemaVersion: 1, result };
+  router.service(ActionService, {
+    attach: () => ({ ...done, argv: ["tmux", "-S", "/tmp/s", "attach-session", "-t", "$1"] }),
+    send: () => ({ ...done, submitted: Outcome.YES }),
+    approve: () => ({ ...done, closed: Outcome.UNKNOWN }),
+    deny: () => ({ schemaVersion: 1, result: { ...result, replayed: true }, closed: Outcome.YES }),
+    interrupt: () => ({ ...done, stopped: Outcome.NO }),
+    viewOutput: () => ({
+      ...done,
+      lines: ["$ make", "\u001b[31mfailed\u001b[0m"],
+      truncated: true,
+      promptId: "p-1",
+      promptText: "Run it?\n  1. Yes",
+    }),
+    kill: () => ({
+      schemaVersion: 1,
+      result: { ...result, resultCode: ResultCode.RESULT_UNKNOWN },
+      ended: Outcome.UNKNOWN,
+    }),
+    listActions: () => ({ ...AT, actions: ACTIONS, nextPageToken: "8.a-1" }),
+  });
   router.service(TargetService, {
     addTarget: () => ({ schemaVersion: 1, target: VM }),
     listTargets: () => ({ ...AT, targets: [HOST, VM] }),
