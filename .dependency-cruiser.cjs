@@ -28,7 +28,11 @@ module.exports = {
     only("ingest", ["engine", "store", "adapters"], "signals go to the engine and the store"),
     only("targets", ["engine", "store", "adapters", "ingest", "tmux", "watch"], "targets observe and report"),
     only("watch", ["engine", "store", "tmux", "ingest"], "watch shows what was committed"),
-    only("actions", ["engine", "store", "tmux", "targets", "adapters", "watch"], "actions act on targets"),
+    only(
+      "actions",
+      ["engine", "store", "tmux", "targets", "adapters", "watch", "ingest"],
+      "actions act on targets, and are told of in the journal",
+    ),
     only(
       "replay",
       ["engine", "store", "adapters", "ingest"],
