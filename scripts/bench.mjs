@@ -1,7 +1,7 @@
 // npm run bench: every budget of docs/spec.md section 14, measured beside a baseline. Builds both programs and the
 // benchmark into a directory of this run's own, runs it, and passes its arguments and its exit status on.
 import { spawn } from "node:child_process";
-import { rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { bundle } from "./bundle.mjs";
@@ -19,9 +19,11 @@ async function run() {
     outdir,
     outExtension: { ".js": ".mjs" },
     entryPoints: { bench: "test/bench/main.ts", "bare-server": "test/bench/support/bare-server.ts" },
-    external: ["better-sqlite3"],
+    external: ["better-sqlite3", "ssh2"],
     logLevel: "warning",
   });
+  // The program of an agent's double, which the tests start from beside their own code.
+  cpSync("test/actions/support/box-agent.mjs", join(outdir, "box-agent.mjs"));
   const env = { ...process.env, AGTMUX_TEST_DIST: outdir };
   const child = spawn(process.execPath, [join(outdir, "bench.mjs"), ...process.argv.slice(2)], {
     stdio: "inherit",

@@ -8,10 +8,13 @@ import { failures } from "./failures.mjs";
 
 const AGENTS = "test/e2e/agents";
 const NIGHTLY = {
-  folders: ["engine", "ingest", "replay", "store", "watch", "robustness"].map((name) => `test/${name}`),
+  folders: ["engine", "ingest", "replay", "store", "watch", "robustness", "daemon/ssh-target.test.ts"].map(
+    (name) => `test/${name}`,
+  ),
   env: {
     AGTMUX_TEST_RUNS_FACTOR: "10",
     AGTMUX_TEST_KILLS: "200",
+    AGTMUX_TEST_FLAPS: "500",
     AGTMUX_TEST_EVENTS: "1000000",
   },
 };

@@ -10,6 +10,7 @@ import { AdapterRegistry } from "./adapters/registry.js";
 import { type HealthParts, healthDocument, type Shortfall } from "./api/daemon-service.js";
 import { checkSocketPath, privateDirectory, refuseLiveSocket } from "./api/directories.js";
 import { type Doors, LOCAL_READER, openDoors, readerKey, writeAtomic } from "./api/doors.js";
+import { storeError } from "./api/errors.js";
 import { Explainer } from "./api/explain.js";
 import { Ingestor } from "./api/ingest-service.js";
 import { type InstanceLock, takeLock } from "./api/lock.js";
@@ -242,6 +243,7 @@ async function serve(
     buffers,
     guards: new ProvenGuards(buffers),
     adapter: (type) => registry.find(type),
+    storeError: (error) => storeError(error, log),
     now,
     settings: config,
   });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type DescEnumValue, getOption } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { error_mapping } from "../../gen/agtmux/v1/options_pb.js";
-import { connect, ErrorCode, ErrorCodeSchema, toAgtmuxError } from "../../src/client/index.js";
+import { connect, ErrorCode, ErrorCodeSchema } from "../../src/client/index.js";
 import type { ErrorFacts } from "../clients/foreign-client.js";
 import { type CommandLine, SCENARIOS } from "./error-table.js";
 import { type Call, DOORS } from "./error-table-doors.js";
@@ -39,18 +39,6 @@ interface Later {
 }
 
 const LATER: readonly Later[] = [
-  {
-    capability: "actions",
-    codes: ["E_SNAPSHOT_EXPIRED", "E_IDEMPOTENCY_CONFLICT", "E_PID_UNAVAILABLE", "E_UNSUPPORTED"],
-    isThere: async () => {
-      const calls = [stage.scene.client.actions.kill({}), stage.scene.client.actions.send({})];
-      const answers = await Promise.allSettled(calls);
-      return answers.some(
-        (answer) =>
-          answer.status === "fulfilled" || toAgtmuxError(answer.reason).code !== ErrorCode.E_UNIMPLEMENTED,
-      );
-    },
-  },
   {
     capability: "the configuration file",
     codes: ["E_CONFIG_INVALID"],

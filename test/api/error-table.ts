@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import type { JsonValue } from "@bufbuild/protobuf";
+import { ActionService } from "../../gen/agtmux/v1/action_pb.js";
 import { DaemonService } from "../../gen/agtmux/v1/daemon_pb.js";
 import { HookService } from "../../gen/agtmux/v1/hook_pb.js";
 import { IngestService } from "../../gen/agtmux/v1/ingest_pb.js";
 import { StateService } from "../../gen/agtmux/v1/state_pb.js";
 import { TargetService } from "../../gen/agtmux/v1/target_pb.js";
 import type { Call } from "./error-table-doors.js";
-import type { CliRun, ErrorStage } from "./error-table-stage.js";
+import type { CliRun, ErrorStage, RefusedActions } from "./error-table-stage.js";
 
 /** A command line that is to fail. */
 export interface CommandLine {
@@ -33,6 +34,11 @@ const cli = (words: string, env?: (stage: ErrorStage) => Record<string, string>)
 const like = (words: string, env?: (stage: ErrorStage) => Record<string, string>): CommandLine => ({
   ...cli(words, env),
   likeApi: true,
+});
+
+/** An action at the command line that is refused. */
+const acting = (command: string, which: keyof RefusedActions, ...words: string[]): CommandLine => ({
+  run: (stage, ...extra) => stage.cli([command, ...stage.refused[which].words, ...words, ...extra]),
 });
 
 const { explainPane, watch } = StateService.method;
@@ -72,6 +78,47 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     ],
     cli: like("hooks install --agent claude", (stage) => ({ HOME: stage.brokenHome })),
   },
+  E_SNAPSHOT_EXPIRED: {
+    api: ({ refused, socketPath }) => [
+      { method: ActionService.method.interrupt, request: { target: refused.expired.target }, at: socketPath },
+    ],
+    cli: acting("interrupt", "expired"),
+  },
+  E_IDEMPOTENCY_CONFLICT: {
+    api: ({ refused, socketPath }) => [
+      {
+        method: ActionService.method.viewOutput,
+        request: { target: refused.conflicting.target, lines: 2 },
+        at: socketPath,
+      },
+    ],
+    cli: acting("view-output", "conflicting", "--lines", "3"),
+  },
+  E_PID_UNAVAILABLE: {
+    api: ({ refused, socketPath }) => [
+      {
+        method: ActionService.method.kill,
+        request: {
+          target: refused.pidless.target,
+          mode: "KILL_MODE_SIGNAL",
+          signal: "KILL_SIGNAL_TERM",
+          confirmed: true,
+        },
+        at: socketPath,
+      },
+    ],
+    cli: acting("kill", "pidless", "--mode", "signal", "--signal", "TERM", "--yes"),
+  },
+  E_UNSUPPORTED: {
+    api: ({ guardless, refused }) => [
+      {
+        method: ActionService.method.send,
+        request: { target: refused.expired.target, key: "PageUp" },
+        at: guardless.socketPath,
+      },
+    ],
+    cli: cli("send @0 --key PageUp", ({ guardless }) => ({ AGTMUX_STATE_DIR: guardless.stateDir })),
+  },
   E_CURSOR_INVALID: {
     api: watching({ cursor: "bad" }),
     cli: { ...like("watch --format jsonl --cursor bad"), noJson: NO_JSON },
@@ -81,9 +128,15 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     cli: "watch never asks strictly: it shows the reset and the new picture",
   },
   E_TARGET_UNREACHABLE: {
-    api: "no call of a local target fails with it: its rows and its health say it",
+    api: ({ refused, socketPath }) => [
+      {
+        method: ActionService.method.attach,
+        request: { target: refused.unreachable.target },
+        at: socketPath,
+      },
+    ],
     listed: ({ socketPath }) => ({ target: "gone", socketPath }),
-    cli: cli("target connect gone"),
+    cli: { ...acting("attach", "unreachable"), likeApi: true },
   },
   E_TARGET_NOT_FOUND: {
     api: (stage) => [

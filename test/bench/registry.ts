@@ -7,7 +7,11 @@ import { ingestBatches } from "./rows/ingest-batches.js";
 import { ingestCalls } from "./rows/ingest-calls.js";
 import { ingestMemory } from "./rows/ingest-memory.js";
 import { manyWatchers } from "./rows/many-watchers.js";
+import { reconnect } from "./rows/reconnect.js";
+import { remoteToWatcher } from "./rows/remote-to-watcher.js";
 import { resume } from "./rows/resume.js";
+import { scale } from "./rows/scale.js";
+import { send } from "./rows/send.js";
 import { tmuxToWatcher } from "./rows/tmux-to-watcher.js";
 import type { Row } from "./support/row.js";
 
@@ -16,7 +20,10 @@ export const ROWS: readonly Row[] = [
   idle,
   cliStart,
   hookCall,
+  send,
   tmuxToWatcher,
+  remoteToWatcher,
+  reconnect,
   eventToWatcher,
   manyWatchers,
   idleWatchers,
@@ -24,4 +31,5 @@ export const ROWS: readonly Row[] = [
   ingestCalls,
   ingestBatches,
   ingestMemory,
+  scale,
 ];

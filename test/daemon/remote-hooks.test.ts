@@ -25,6 +25,7 @@ import {
 } from "../../src/client/index.js";
 import { eventually, TestDaemon } from "../support/daemon.js";
 import { createPrivateServer } from "../tmux/private-server.js";
+import { openFiles } from "./support/open-files.js";
 import { RemoteScene } from "./support/remote-scene.js";
 
 const CYCLE = ["UserPromptSubmit", "PermissionRequest", "Stop"];
@@ -169,7 +170,7 @@ describe("hooks on an ssh target", () => {
     remote = await RemoteScene.start();
     const { sshd, scene } = remote;
     await remote.install();
-    const files = (): number => readdirSync(`/proc/${scene.daemon.child.pid}/fd`).length;
+    const files = (): number => openFiles(scene.daemon.child.pid).length;
     const before = files();
     const sent: string[] = [];
     for (let flap = 0; flap < 8; flap++) {

@@ -114,6 +114,19 @@ describe("TC-012 retention", () => {
     expect(await retain(START + 15 * DAY)).toMatchObject({ actions: 1 });
     expect([count("actions"), count("action_snapshots")]).toEqual([1, 1]);
     sound();
+    // Its key is taken as long as the action is there, and free afterwards.
+    expect(lab.store.actions.ofRequest("send", "named")?.actionId).toBe("named");
+    expect(await retain(START + 29 * DAY)).toEqual({ events: 1, inbox: 0, actions: 1 });
+    expect(lab.store.actions.ofRequest("send", "named")).toBeUndefined();
+    expect([count("actions"), count("action_snapshots")]).toEqual([0, 0]);
+    sound();
+  });
+
+  it("takes no action away before its 14 days are over", async () => {
+    lab.write(`INSERT INTO actions (action_id, action_type, request_ref, request_hash, ref, status, created_at)
+      VALUES ('a', 'send', 'a', '', '', 'done', ${START})`);
+    expect(await retain(START + 14 * DAY)).toMatchObject({ actions: 0 });
+    expect(await retain(START + 14 * DAY + 1)).toMatchObject({ actions: 1 });
   });
 
   it("takes nothing away within an hour of a leap of the clock, which may be set back again", async () => {

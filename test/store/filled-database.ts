@@ -2,6 +2,8 @@ import type { Database } from "better-sqlite3";
 
 const RUNTIMES = 200;
 const START = 1_700_000_000_000_000;
+/** Actions of each runtime; of its newest one an earlier daemon left no result. */
+const ACTIONS = 20;
 
 /**
  * Fills an empty database of the newest schema with runtimes, of which one in ten is active, and `events` events
@@ -27,8 +29,8 @@ export function fill(db: Database, events: number): void {
     "INSERT INTO checkpoints (runtime_id, order_time, order_key, reducer, fold) VALUES (?, ?, 'k', 'claude/1', '{}')",
   );
   const action = db.prepare(
-    `INSERT INTO actions (action_id, action_type, request_ref, request_hash, ref, runtime_id, status, created_at)
-     VALUES (?, 'send', ?, '', '', ?, 'done', ?)`,
+    `INSERT INTO actions (action_id, action_type, request_ref, request_hash, ref, target_id, pane_id, runtime_id, status,
+       created_at) VALUES (?, 'send', ?, '', '', 'host', ?, ?, ?, ?)`,
   );
   const sources = ["hook", "native", "poller", "reconciler"];
   db.transaction(() => {
@@ -40,7 +42,11 @@ export function fill(db: Database, events: number): void {
       if (active) db.prepare("UPDATE runtimes SET pane_id = ? WHERE runtime_id = ?").run(`%a${index}`, id);
       state.run(id, START + index);
       checkpoint.run(id, START + index);
-      action.run(`a${index}`, `a${index}`, id, START + index);
+      for (let count = 0; count < ACTIONS; count += 1) {
+        const name = `a${index + count * RUNTIMES}`;
+        const status = active && count === ACTIONS - 1 ? "started" : "done";
+        action.run(name, name, `%${index % 50}`, id, status, START + index + count);
+      }
       inbox.run(`i${index}`, `i${index}`, active ? "pending_bind" : "bound", START + index);
     }
     for (let index = 0; index < events; index += 1) {

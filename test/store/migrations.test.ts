@@ -9,7 +9,7 @@ import {
   SCHEMA_VERSION,
   schemaVersion,
 } from "../../src/server/store/migrate.js";
-import { fill, GOOD_ROWS, schemaOf, useDatabaseFile } from "./database-file.js";
+import { fill, GOOD_ROWS, insert, schemaOf, useDatabaseFile } from "./database-file.js";
 
 const file = useDatabaseFile();
 const now = (): Date => new Date("2026-11-22T10:00:00.000Z");
@@ -57,6 +57,25 @@ describe("TC-001 migrations", () => {
       expect([table, db.prepare(`SELECT count(*) AS n FROM ${table}`).get()]).toEqual([table, { n: 1 }]);
     }
   });
+
+  it.each(MIGRATIONS.slice(1).map(({ version }) => version))(
+    "keep every row of version %i through the version before, but for the columns that it has not",
+    (version) => {
+      const db = file().connect();
+      migrate(db, version);
+      for (const [table, row] of GOOD_ROWS) insert(db, table, row);
+      const rows = (): unknown[] =>
+        GOOD_ROWS.map(([table, row]) =>
+          db.prepare(`SELECT ${Object.keys(row).join(", ")} FROM ${table}`).all(),
+        );
+      const before = rows();
+      migrate(db, version - 1);
+      expect(rows()).toEqual(before);
+      migrate(db);
+      expect(rows()).toEqual(before);
+      expect(db.pragma("foreign_key_check")).toEqual([]);
+    },
+  );
 
   it("make every table of the contract", () => {
     const db = file().connect();

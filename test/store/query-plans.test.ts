@@ -1,5 +1,6 @@
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ActionStore } from "../../src/server/store/action-store.js";
 import { CheckpointStore } from "../../src/server/store/checkpoint-store.js";
 import { EventStore } from "../../src/server/store/event-store.js";
 import { InboxStore } from "../../src/server/store/inbox-store.js";
@@ -15,6 +16,12 @@ const EVENTS = Number(process.env["AGTMUX_TEST_EVENTS"] ?? "20000");
 
 /** Tables with a handful of rows, read whole on purpose; a list that the caller gave. */
 const SMALL = new Set(["targets", "json_each"]);
+
+/** An index that holds nothing but what is asked for: actions without a result, of which there are as many as run. */
+const ALL_OF_IT = / USING INDEX actions_unfinished$/u;
+
+/** How a page of a list is found. */
+const PAGE = "created_at>? AND (created_at,action_id)<(?,?)";
 
 interface Step {
   readonly detail: string;
@@ -32,9 +39,16 @@ function statements(db: Database): string[] {
       };
     },
   });
-  for (const Store of [CheckpointStore, InboxStore, RetentionStore, RuntimeStore, StateStore, TargetStore]) {
-    void new Store(recording);
-  }
+  const fixed = [
+    ActionStore,
+    CheckpointStore,
+    InboxStore,
+    RetentionStore,
+    RuntimeStore,
+    StateStore,
+    TargetStore,
+  ] as const;
+  for (const Store of fixed) void new Store(recording);
   const events = new EventStore(recording);
   const before = { ingestedAt: 1, eventId: "a" };
   for (const runtimeId of [undefined, "r"]) {
@@ -93,6 +107,7 @@ describe.each([
       plan(sql)
         .filter((detail) => /^SCAN .* USING /u.test(detail))
         .filter((detail) => !/LIMIT/u.test(sql) && !SMALL.has(detail.split(" ")[1] ?? ""))
+        .filter((detail) => !ALL_OF_IT.test(detail))
         .map((detail) => `${detail}: ${sql}`),
     );
     expect(whole).toEqual([]);
@@ -107,5 +122,22 @@ describe.each([
         .map((detail) => `${detail}: ${sql}`),
     );
     expect(sorts).toEqual([]);
+  });
+
+  it.each([
+    [
+      "of a request",
+      /FROM actions WHERE action_type/u,
+      "sqlite_autoindex_actions_2 (action_type=? AND request_ref=?)",
+    ],
+    ["of a runtime", /FROM actions WHERE runtime_id/u, `actions_by_runtime (runtime_id=? AND ${PAGE})`],
+    ["of a pane", /FROM actions WHERE target_id/u, `actions_by_pane (target_id=? AND pane_id=? AND ${PAGE})`],
+    ["of a time", /FROM actions WHERE +created_at >/u, `actions_by_time (${PAGE})`],
+    ["without a result", /FROM actions WHERE status/u, "actions_unfinished"],
+  ])("finds the actions %s by the index that was made for it", (_which, query, index) => {
+    const [sql = "", ...others] = all.filter((each) => query.test(each));
+    expect(others).toEqual([]);
+    expect(plan(sql)).toEqual([expect.stringMatching(/^(?:SEARCH|SCAN) actions USING INDEX /u)]);
+    expect(plan(sql)).toEqual([expect.stringContaining(` ${index}`)]);
   });
 });

@@ -1,14 +1,26 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { failureReported } from "../../src/server/targets/executor.js";
+import { createLinuxProcessTable } from "../../src/server/targets/linux-process-table.js";
 import { createLocalExecutor } from "../../src/server/targets/local-executor.js";
+import { isInFront } from "../../src/server/targets/process-proof.js";
 import { createPrivateServer, type PrivateServer, until } from "../tmux/private-server.js";
-import { executorContract } from "./executor-contract.js";
+import { type ContractTarget, executorContract } from "./executor-contract.js";
+import { processContract } from "./process-contract.js";
 
-executorContract("local", ({ socketPath, tmuxBinary }) =>
-  createLocalExecutor({ socket: { path: socketPath }, tmuxBinary, env: process.env }),
-);
+const processes = createLinuxProcessTable();
+afterAll(() => processes.close());
+
+const connect = ({ socketPath, tmuxBinary }: ContractTarget) =>
+  createLocalExecutor({
+    socket: { path: socketPath },
+    tmuxBinary,
+    env: process.env,
+    inFront: (proof) => isInFront((pid) => processes.find(pid), proof),
+  });
+executorContract("TC-040 local", connect);
+processContract("TC-040 local", (socketPath) => connect({ socketPath }));
 
 describe("the local executor", () => {
   let server: PrivateServer;

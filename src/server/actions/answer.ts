@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { ApproveRequest, DenyRequest } from "../../../gen/agtmux/v1/action_pb.js";
 import { dialogDigest } from "../adapters/dialog-digest.js";
 import { chooseOption, readOptions } from "../adapters/dialog-options.js";
@@ -36,6 +37,7 @@ async function answer(
   type: "approve" | "deny",
   asked: { readonly promptId: string; readonly forceTruncated: boolean },
 ): Promise<ActionOutcome> {
+  await settled(job, agent);
   let read = "";
   const pressed = await new Stepper(job, agent).step((now) => {
     const { text, digest } = openDialog(now, agent, asked);
@@ -57,6 +59,13 @@ async function answer(
   if (stands(after, agent, read))
     return { code: "ok", message: "answered, and the dialog is still open", effect: "no" };
   return { code: "ok", message: type === "approve" ? "approved" : "denied", effect: "yes" };
+}
+
+/** Waits until a dialog that was drawn a moment ago takes a number. Its text was read when the state last changed, or before. */
+async function settled(job: Job, agent: Agent): Promise<void> {
+  const drawn = agent.now()?.state.updatedAt ?? 0;
+  const left = agent.adapter.dialog.settleMs - (job.now() - drawn) / 1_000;
+  if (left > 0) await delay(left);
 }
 
 function stands({ dialog, reading }: Seen, { adapter }: Agent, digest: string): boolean {

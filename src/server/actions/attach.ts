@@ -48,7 +48,7 @@ async function attach(
   plan: AttachPlan,
   settings: AttachSettings,
 ): Promise<ActionOutcome> {
-  const { monitor, pane } = job;
+  const { monitor } = job;
   const sessionId = await select(job);
   const { kind, sshTarget } = monitor.target;
   const { socketPath } = monitor;
@@ -61,7 +61,7 @@ async function attach(
     const outer = clientTmux === "" ? [] : ["env", "-u", "TMUX", "-u", "TMUX_PANE"];
     plan.argv = [...outer, "tmux", "-S", socketPath, "attach-session", "-t", sessionId];
   }
-  return { code: "ok", message: `attach to ${pane.ref}` };
+  return { code: "ok", message: "window and pane are selected" };
 }
 
 /** Makes the pane the active one of its window, and that the current one of its session; returns the session's id. */

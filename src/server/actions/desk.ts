@@ -7,11 +7,12 @@ import { ContractError, invalidArgument } from "../contract-error.js";
 import type { Micros } from "../engine/state.js";
 import type { Journal } from "../ingest/journal.js";
 import type { LiveRuntime } from "../ingest/live-runtime.js";
-import { cleanLine } from "../ingest/redact.js";
+import { cleanLine, redactText } from "../ingest/redact.js";
 import type { ActionOutcome, ActionType } from "../store/action-store.js";
 import type { Store } from "../store/store.js";
 import type { TargetManager } from "../targets/manager.js";
 import type { TargetMonitor } from "../targets/monitor.js";
+import { paneRef } from "../watch/rows.js";
 import type { View } from "../watch/view.js";
 import type { CleanUp } from "./buffers.js";
 import { type Expectation, expectation, mismatch } from "./expectation.js";
@@ -19,9 +20,13 @@ import { findPane } from "./find-pane.js";
 import type { Finished, Ledger } from "./ledger.js";
 import { PaneHand, type ProvenGuards } from "./pane-hand.js";
 import { PaneTurns } from "./pane-turns.js";
+import { parseRef } from "./ref.js";
 import { type Deed, refusedByState } from "./state-table.js";
 
 const MAX_REQUEST_REF = 255;
+const MAX_CALLER = 128;
+/** Longest line of an action's record, in characters. */
+const MAX_STORED = 1_024;
 
 /** What an action is asked to do, and how. */
 export interface Request {
@@ -49,6 +54,7 @@ export interface Job {
   readonly expected: Expectation;
   /** `<server pid>:<server start>` of the pane. */
   readonly bootId: string;
+  readonly now: () => Micros;
   /** To be called right before the first thing is done. Throws StoreFault. */
   readonly begin: () => void;
   /** The agent. Throws ContractError E_PRECONDITION_FAILED (no_agent) for a pane without one. */
@@ -76,6 +82,8 @@ export interface DeskParts {
   readonly guards: ProvenGuards;
   readonly buffers: CleanUp;
   readonly adapter: (agentType: string) => AnyAdapter | undefined;
+  /** What it means to a caller that the store refused; undefined for any other error. */
+  readonly storeError: (error: unknown) => ContractError | undefined;
   readonly now: () => Micros;
   readonly settings: { readonly snapshotMs: number };
 }
@@ -105,50 +113,45 @@ export class ActionDesk {
       return replay.kind === "finished" ? { ...replay, replayed: true } : replay;
     }
     const pane = findPane(ref, view, store.runtimes);
-    const { identity, observation } = pane;
+    const { identity } = pane;
     const targetId = identity?.target ?? "";
+    const paneId = identity?.paneId ?? "";
     const runtimeId = pane.agent?.runtimeId ?? "";
     const plan = {
       actionType: type,
       requestRef,
       requestHash: hash,
-      ref: pane.ref,
+      ref: storedRef(ref),
       targetId,
-      paneId: identity?.paneId ?? "",
-      sessionName: identity?.sessionName ?? "",
+      paneId,
+      sessionName: redactText(identity?.sessionName ?? ""),
       windowId: identity?.windowId ?? "",
       runtimeId,
-      caller: cleanLine(request.caller, 128),
-    };
-    const snapshot = {
-      bootId: observation?.bootId ?? "",
-      panePid: Number(pane.panePid),
-      stateVersion: expected.stateVersion,
-      observedAt: expected.observedAt,
+      caller: redactText(cleanLine(request.caller, MAX_CALLER)),
     };
     // What is refused beyond this point is written down too.
-    const actionId = known?.actionId ?? ledger.plan(plan, snapshot);
-    const finished = await ledger.execute(actionId, runtimeId, type, () =>
-      this.#turns.take(`${targetId} ${plan.paneId}`, () => this.#carryOut(request, actionId, pane, expected)),
+    const actionId = known?.actionId ?? ledger.plan(plan, expected);
+    const finished = await ledger.execute({ actionId, type, runtimeId }, () =>
+      this.#outcome(() =>
+        this.#turns.take(`${targetId} ${paneId}`, async () =>
+          request.act(this.#admit(request, actionId, pane, expected)),
+        ),
+      ),
     );
     return { kind: "finished", finished, replayed: false };
   }
 
-  async #carryOut(
-    request: Request,
-    actionId: string,
-    pane: Pane,
-    expected: Expectation,
-  ): Promise<ActionOutcome> {
+  /** What an action came to, as it may be stored. Refusals are thrown before anything is done, and are what it came to as well. */
+  async #outcome(work: () => Promise<ActionOutcome>): Promise<ActionOutcome> {
     try {
-      return await request.act(this.#admit(request, actionId, pane, expected));
+      const outcome = await work();
+      return { ...outcome, message: storedText(outcome.message) };
     } catch (error) {
-      if (!(error instanceof ContractError)) throw error;
-      return {
-        code: "refused",
-        message: error.message,
-        error: { code: error.codeName, details: error.details },
-      };
+      const refusal = error instanceof ContractError ? error : this.parts.storeError(error);
+      if (refusal === undefined) throw error;
+      const facts = Object.entries(refusal.details).map(([name, fact]) => [name, storedText(fact)]);
+      const told = { code: refusal.codeName, details: Object.fromEntries(facts) };
+      return { code: "refused", message: storedText(refusal.message), error: told };
     }
   }
 
@@ -187,7 +190,8 @@ export class ActionDesk {
       monitor,
       expected,
       bootId,
-      begin: () => ledger.begin(actionId, runtimeId, type),
+      now,
+      begin: () => ledger.begin({ actionId, type, runtimeId }),
       agent: () => {
         if (runtime === undefined) throw noAgent();
         return this.#agent(runtime, monitor);
@@ -217,6 +221,19 @@ function noAgent(): ContractError {
 function agentFacts({ record, state }: LiveRuntime) {
   const { stateVersion, updatedAt, status } = state;
   return { runtimeId: record.runtimeId, stateVersion, updatedAt, state: status.state };
+}
+
+/** A line as it may be stored: what hosts and tmux say stands in some. */
+function storedText(text: string): string {
+  return redactText(cleanLine(text, MAX_STORED));
+}
+
+/** The ref as given, but for a session's name that may not be stored. */
+function storedRef(ref: string): string {
+  const parsed = parseRef(ref);
+  return parsed.kind === "runtime"
+    ? ref
+    : paneRef({ ...parsed, sessionName: redactText(parsed.sessionName) });
 }
 
 /** What was looked at is left out: who asks again after a crash has looked again. */

@@ -1,9 +1,11 @@
-import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ActionTarget } from "../../../gen/agtmux/v1/action_pb.js";
 import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
 import { ContractError, invalidArgument } from "../contract-error.js";
 import type { AgentState, Micros } from "../engine/state.js";
-import { stateName } from "../watch/rows.js";
+import { durationMicros, stateName, timestampMicros } from "../watch/rows.js";
+
+/** An id of an observation; lists give none that are longer or of other characters. */
+const ID = /^[A-Za-z0-9:%]{0,128}$/u;
 
 /** What was looked at, as the caller gives it back. */
 export interface Expectation {
@@ -40,31 +42,40 @@ export function expectation(target: ActionTarget, now: Micros): Expectation {
   const { expect } = target;
   if (expect === undefined)
     throw invalidArgument("target.expect", "is required: the observation of a listed item");
-  const observedAt = expect.observedAt === undefined ? 0 : Math.round(timestampMs(expect.observedAt) * 1_000);
+  const observedAt = expect.observedAt === undefined ? 0 : timestampMicros(expect.observedAt);
   if (!(observedAt > 0)) throw invalidArgument("target.expect.observed_at", "is required");
-  // Milliseconds of a JSON time are cut, never rounded up: nothing was seen later than now.
   if (observedAt > now) throw invalidArgument("target.expect.observed_at", "lies in the future");
   const ifState = target.ifState.map((state) => {
     const name = stateName(state);
     if (name === undefined) throw invalidArgument("target.if_state", "no such state");
     return name;
   });
-  const within =
-    target.ifUpdatedWithin === undefined ? undefined : durationMs(target.ifUpdatedWithin) * 1_000;
+  const within = target.ifUpdatedWithin === undefined ? undefined : durationMicros(target.ifUpdatedWithin);
   if (within !== undefined && !(within > 0))
     throw invalidArgument("target.if_updated_within", "must be more than 0");
   return {
-    runtimeId: expect.runtimeId,
-    stateVersion: Number(expect.stateVersion),
+    runtimeId: id("runtime_id", expect.runtimeId),
+    stateVersion: whole("state_version", expect.stateVersion),
     observedAt,
-    bootId: expect.bootId,
-    paneId: expect.paneId,
-    panePid: Number(expect.panePid),
+    bootId: id("boot_id", expect.bootId),
+    paneId: id("pane_id", expect.paneId),
+    panePid: whole("pane_pid", expect.panePid),
     ifRuntime: target.ifRuntime,
     ifState,
     ifUpdatedWithin: within,
     forceStale: target.forceStale,
   };
+}
+
+function id(field: string, text: string): string {
+  if (!ID.test(text)) throw invalidArgument(`target.expect.${field}`, "is none that a list gives");
+  return text;
+}
+
+function whole(field: string, number: bigint): number {
+  if (number < 0n || number > BigInt(Number.MAX_SAFE_INTEGER))
+    throw invalidArgument(`target.expect.${field}`, "is none that a list gives");
+  return Number(number);
 }
 
 /**
@@ -108,12 +119,12 @@ function another(
 
 function tooOld(expected: Expectation, now: Micros, snapshotMs: number): ContractError | undefined {
   if (expected.forceStale) return undefined;
-  const ageMs = Math.round((now - expected.observedAt) / 1_000);
+  const ageMs = (now - expected.observedAt) / 1_000;
   if (ageMs <= snapshotMs) return undefined;
   return new ContractError(
     ErrorCode.E_SNAPSHOT_EXPIRED,
-    `the pane was looked at ${Math.round(ageMs / 1_000)} s ago, at most ${snapshotMs / 1_000} s count: look again`,
-    { age_ms: String(ageMs) },
+    `the pane was looked at ${Math.ceil(ageMs / 1_000)} s ago, at most ${snapshotMs / 1_000} s count: look again`,
+    { age_ms: String(Math.ceil(ageMs)) },
   );
 }
 

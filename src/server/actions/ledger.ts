@@ -18,12 +18,22 @@ import type { Store } from "../store/store.js";
 
 /** Longest wait of a replay for the first execution. */
 const IN_FLIGHT_MS = 5_000;
+/** Between attempts to store what the store did not take. */
+const OWED_EVERY_MS = 1_000;
 
 /** A finished action, as its caller and every replay are told. */
 export interface Finished {
   readonly actionId: string;
   readonly outcome: ActionOutcome;
   readonly completedAt: Micros;
+}
+
+/** Whose result it is. */
+interface Subject {
+  readonly actionId: string;
+  readonly type: ActionType;
+  /** '' for a pane without an agent. */
+  readonly runtimeId: string;
 }
 
 /** What a replay finds. */
@@ -43,8 +53,9 @@ export class Ledger {
   /** By action id, while this daemon executes it. */
   readonly #inFlight = new Map<string, Promise<Finished>>();
   readonly #begun = new Set<string>();
-  /** Results that the store did not take. */
-  readonly #owed = new Map<string, Finished>();
+  /** Results that the store did not take; tried again until it does. */
+  readonly #owed = new Map<string, { readonly subject: Subject; readonly finished: Finished }>();
+  #owedTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly store: Store,
@@ -62,8 +73,11 @@ export class Ledger {
       { actions: cut.map(({ actionId }) => actionId) },
       "actions were cut off by the end of a daemon",
     );
-    this.store.transaction(() => {
-      for (const { actionId, status } of cut) this.store.actions.finish(actionId, cutOff(status), this.now());
+    this.journal.transaction(() => {
+      for (const { actionId, actionType: type, runtimeId, status } of cut) {
+        const finished = { actionId, outcome: cutOff(status), completedAt: this.now() };
+        this.#store({ actionId, type, runtimeId }, finished);
+      }
     });
   }
 
@@ -106,30 +120,23 @@ export class Ledger {
     const actionId = randomUUID();
     const nonce = randomBytes(16).toString("hex");
     const expiresAt = snapshot.observedAt + this.settings.snapshotMs * 1_000;
-    const owed = [...this.#owed.values()];
     this.store.transaction(() => {
-      this.#store(owed);
       this.store.actions.plan(
         { ...plan, actionId, createdAt: this.now() },
         { ...snapshot, nonce, expiresAt },
       );
     });
-    this.#paid(owed);
     return actionId;
   }
 
   /** Executes what was planned; a repeated request meanwhile waits for it. Rejects with what `work` does. */
-  async execute(
-    actionId: string,
-    runtimeId: string,
-    type: ActionType,
-    work: () => Promise<ActionOutcome>,
-  ): Promise<Finished> {
+  async execute(subject: Subject, work: () => Promise<ActionOutcome>): Promise<Finished> {
+    const { actionId } = subject;
     const running = work().then(
-      (outcome) => this.#finish(actionId, runtimeId, type, outcome),
+      (outcome) => this.#finish(subject, outcome),
       (error: unknown) => {
-        // A defect, or a store that refuses: what is known of it is written down all the same.
-        this.#finish(actionId, runtimeId, type, cutOff(this.#begun.has(actionId) ? "started" : "planned"));
+        // A defect: what is known of it is written down all the same.
+        this.#finish(subject, cutOff(this.#begun.has(actionId) ? "started" : "planned"));
         throw error;
       },
     );
@@ -143,12 +150,12 @@ export class Ledger {
   }
 
   /** To be called right before the first thing is done: from here on a crash leaves an unknown result. Throws StoreFault. */
-  begin(actionId: string, runtimeId: string, type: ActionType): void {
+  begin(subject: Subject): void {
     this.journal.transaction(() => {
-      this.store.actions.start(actionId);
-      this.#tell(actionId, runtimeId, type, "begun");
+      this.store.actions.start(subject.actionId);
+      this.#tell(subject, "begun");
     });
-    this.#begun.add(actionId);
+    this.#begun.add(subject.actionId);
     failpoint("action.after-begin");
   }
 
@@ -157,50 +164,59 @@ export class Ledger {
     return this.#inFlight.size;
   }
 
-  /** Resolves when nothing is in flight any more. */
+  /** Resolves when nothing is in flight any more and the store was offered what it is owed. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#inFlight.values());
+    this.#pay();
+    clearInterval(this.#owedTimer);
   }
 
-  #finish(actionId: string, runtimeId: string, type: ActionType, outcome: ActionOutcome): Finished {
+  #finish(subject: Subject, outcome: ActionOutcome): Finished {
     failpoint("action.before-finish");
+    const { actionId } = subject;
     const finished = { actionId, outcome, completedAt: this.now() };
-    const owed = [...this.#owed.values()];
     try {
-      this.journal.transaction(() => {
-        this.#store([...owed, finished]);
-        this.#tell(actionId, runtimeId, type, outcome.code);
-      });
-      this.#paid(owed);
+      this.journal.transaction(() => this.#store(subject, finished));
     } catch (error) {
-      // It was done: who asked is told so, and so are replays; the store gets it with a later action.
+      // Who asked is told all the same, and so are replays.
       this.log.error({ actionId, error: String(error) }, "an action's result was not stored");
-      this.#owed.set(actionId, finished);
+      this.#owed.set(actionId, { subject, finished });
+      this.#owedTimer ??= setInterval(() => this.#pay(), OWED_EVERY_MS).unref();
     }
     failpoint("action.after-finish");
     return finished;
   }
 
+  #pay(): void {
+    for (const [actionId, { subject, finished }] of this.#owed) {
+      try {
+        this.journal.transaction(() => this.#store(subject, finished));
+      } catch {
+        continue; // That it is not stored was said when it was refused first.
+      }
+      this.#owed.delete(actionId);
+    }
+    if (this.#owed.size > 0) return;
+    clearInterval(this.#owedTimer);
+    this.#owedTimer = undefined;
+  }
+
+  #store(subject: Subject, { actionId, outcome, completedAt }: Finished): void {
+    this.store.actions.finish(actionId, outcome, completedAt);
+    this.#tell(subject, outcome.code);
+  }
+
   /** The correlated event; an agent that has ended meanwhile gets none. */
-  #tell(actionId: string, runtimeId: string, type: ActionType, word: string): void {
+  #tell({ actionId, type, runtimeId }: Subject, word: string): void {
     const runtime = this.journal.runtime(runtimeId);
     if (runtime === undefined) return;
     const now = this.now();
     this.journal.accept(fromAction(runtime, { actionId, eventType: `action.${type}.${word}`, now }), now);
   }
 
-  #store(results: readonly Finished[]): void {
-    for (const { actionId, outcome, completedAt } of results)
-      this.store.actions.finish(actionId, outcome, completedAt);
-  }
-
-  #paid(results: readonly Finished[]): void {
-    for (const { actionId } of results) this.#owed.delete(actionId);
-  }
-
   #finished({ actionId, outcome, completedAt }: ActionRecord): Finished | undefined {
     if (outcome !== undefined) return { actionId, outcome, completedAt: completedAt ?? 0 };
-    return this.#owed.get(actionId);
+    return this.#owed.get(actionId)?.finished;
   }
 }
 

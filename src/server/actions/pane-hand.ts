@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
 import { ContractError } from "../contract-error.js";
 import { type Executor, ExecutorError } from "../targets/executor.js";
-import type { ProcessProof } from "../targets/process-proof.js";
+import type { PaneProcessProof, ProcessProof } from "../targets/process-proof.js";
 import { sequence } from "../tmux/argv.js";
 import { guardCondition, guarded, guardProbe, type PanePins, PROBE_ANSWERS } from "../tmux/guard.js";
 import { lookAtPane, type PaneLook } from "../tmux/pane-look.js";
@@ -23,6 +23,9 @@ export type Pressed =
   | { readonly kind: "sent" }
   | { readonly kind: "refused"; readonly look: PaneLook }
   | { readonly kind: "unknown"; readonly message: string };
+
+/** Longest text that travels in the call that sends it, in bytes. */
+const MAX_BRIEF_BYTES = 4_096;
 
 /** The condition of keys beyond what is always proven. */
 export type ExtraPins = Pick<PanePins, "cursor" | "lines" | "present" | "absent">;
@@ -61,12 +64,18 @@ export class ProvenGuards {
 
   constructor(private readonly cleanUp: CleanUp) {}
 
-  /** Throws ContractError E_UNSUPPORTED where tmux does not guard as it must. Rejects with ExecutorError. */
+  /**
+   * Throws ContractError: E_UNSUPPORTED where tmux does not guard as it must, E_RUNTIME_STALE when the pane is gone.
+   * Rejects with ExecutorError.
+   */
   async prove(executor: Executor, { target, bootId, paneId }: Aim): Promise<void> {
     const key = `${target} ${bootId}`;
     if (this.#proven.has(key)) return;
     const { stdout } = await executor.run(guardProbe(paneId));
     if (stdout !== PROBE_ANSWERS) {
+      // Of a pane that is gone all answers are no, and say nothing of the guard.
+      const gone = stdout.startsWith("n") && (await executor.run(["list-panes", "-t", paneId])).status !== 0;
+      if (gone) throw stale("the pane is gone");
       throw new ContractError(
         ErrorCode.E_UNSUPPORTED,
         "this tmux does not test and send in one step: nothing is sent to it (tmux 3.2 or newer does)",
@@ -95,10 +104,10 @@ export class PaneHand {
    * one, E_PRECONDITION_FAILED when keys would not reach the agent, or what `unreached` makes of an ExecutorError.
    */
   async look(): Promise<PaneLook> {
-    const { paneId, panePid, bootId, process } = this.aim;
+    const { paneId, panePid, bootId } = this.aim;
     try {
       await this.guards.prove(this.executor, this.aim);
-      const look = await lookAtPane(this.executor, paneId, { process });
+      const look = await lookAtPane(this.executor, paneId, { process: this.#process });
       if (look === undefined) throw stale("the pane is gone");
       if (look.panePid !== panePid || `${look.serverPid}:${look.serverStart}` !== bootId)
         throw stale("the pane has another process than the one that was looked at");
@@ -124,10 +133,14 @@ export class PaneHand {
     const buffer = this.cleanUp.name();
     const paste = ["paste-buffer", ...(bracketed ? ["-p"] : []), "-d", "-r", "-b", buffer, "-t", paneId];
     const forget = ["delete-buffer", "-b", buffer];
+    const load = ["load-buffer", "-b", buffer, "-"];
     let pressed: Pressed;
     try {
-      await this.executor.run(["load-buffer", "-b", buffer, "-"], { stdin: text });
-      pressed = await this.#deliver(look, pins, [paste], [forget]);
+      // A short text comes in the same call; for a long one the look at the process would be too long ago.
+      const brief = text.length <= MAX_BRIEF_BYTES;
+      if (!brief) await this.executor.run(load, { stdin: text });
+      const first = brief ? { command: load, stdin: text } : undefined;
+      pressed = await this.#deliver(look, pins, [paste], [forget], first);
     } catch (error) {
       await this.cleanUp.forget(this.executor, buffer);
       throw unreached(error, this.aim.target);
@@ -136,13 +149,18 @@ export class PaneHand {
     return pressed;
   }
 
+  get #process(): PaneProcessProof {
+    return { ...this.aim.process, panePid: this.aim.panePid };
+  }
+
   async #deliver(
     look: PaneLook,
     pins: ExtraPins,
     granted: readonly (readonly string[])[],
     refused: readonly (readonly string[])[],
+    first?: { readonly command: readonly string[]; readonly stdin: Uint8Array },
   ): Promise<Pressed> {
-    const { paneId, process, target } = this.aim;
+    const { paneId, target } = this.aim;
     const { serverPid, serverStart, panePid, currentCommand, alternateOn } = look;
     const mark = randomBytes(8).toString("hex");
     const say = (word: string): string[] => ["display-message", "-p", `${mark}${word}`];
@@ -154,10 +172,13 @@ export class PaneHand {
       currentCommand,
       alternateOn,
       ...pins,
+      lines: pins.lines?.map((line) => asItStands(look, line)),
     });
     const command = guarded(paneId, condition, [...granted, say("y")], [...refused, say("n")]);
     try {
-      const { stdout, stderr } = await this.executor.run(sequence([command]), { process });
+      const commands = first === undefined ? [command] : [first.command, command];
+      const options = { process: this.#process, stdin: first?.stdin };
+      const { stdout, stderr } = await this.executor.run(sequence(commands), options);
       if (stdout.includes(`${mark}y`)) return await this.#sentTo();
       if (stdout.includes(`${mark}n`)) return { kind: "refused", look: await this.look() };
       return { kind: "unknown", message: `tmux did not say whether it sent: ${stderr.slice(0, 200)}` };
@@ -179,13 +200,18 @@ export class PaneHand {
   /** Whether the agent's process is there and in front. Only a clear answer counts. */
   async stillThere(): Promise<boolean> {
     try {
-      await this.executor.run(["display-message", "-p", ""], { process: this.aim.process });
+      await this.executor.run(["display-message", "-p", ""], { process: this.#process });
       return true;
     } catch (error) {
       if (error instanceof ExecutorError) return false;
       throw error;
     }
   }
+}
+
+/** A line as tmux itself holds it: what is taken out before anybody sees it, a mark of direction say, it has to find. */
+function asItStands({ lines }: PaneLook, line: string): string {
+  return lines.find(({ text }) => text.trimEnd() === line.trimEnd())?.raw ?? line;
 }
 
 function stale(message: string): ContractError {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { SendRequest } from "../../../gen/agtmux/v1/action_pb.js";
+import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
 import { pattern } from "../adapters/screen-patterns.js";
 import { ContractError, invalidArgument } from "../contract-error.js";
 import type { ActionOutcome } from "../store/action-store.js";
@@ -87,6 +88,12 @@ class Sending {
       return await this.#submit(payload.text);
     } catch (error) {
       if (!(error instanceof ContractError)) throw error;
+      if (error.code === ErrorCode.E_RUNTIME_STALE)
+        return {
+          code: "result_unknown",
+          message: `the text was sent, and then ${error.message}`,
+          effect: "no",
+        };
       // The text is there; what refused the Enter says why it is not submitted.
       return { code: "ok", message: `the text was sent and not submitted: ${error.message}`, effect: "no" };
     }
@@ -118,27 +125,32 @@ class Sending {
 
   /** Presses Enter once the text shows, and finds out whether that submitted it. Throws what refused the Enter. */
   async #submit(text: Uint8Array): Promise<ActionOutcome> {
-    const { hand, adapter } = this.agent;
+    const { hand } = this.agent;
     const blank = Buffer.from(text).toString("utf8").trim() === "";
     await lookUntil(this.agent, SHOWN_MS, (now) => now.box === undefined || now.box.draft !== "" || blank);
     await this.#closeMenu(text);
     let before = "";
+    let inDialog = false;
     const entered = await this.#steps.step((now) => {
       const { box, look } = now;
       if (!now.dialog && box === undefined) throw refused("no_input_box", "the input box has gone");
       if (!now.dialog && box?.draft === "" && !blank)
         throw refused("text_gone", "the text does not show in the input box");
       before = box?.draft ?? "";
+      inDialog = now.dialog;
       const line = box === undefined ? [] : [look.lines[box.row]?.text ?? ""];
       const pins = this.#pins(now, false);
       return () => hand.press(look, ["Enter"], { ...pins, lines: [...(pins.lines ?? []), ...line] });
     });
     if (entered.kind === "unknown")
       return { code: "result_unknown", message: entered.message, effect: "unknown" };
-    const after = await lookUntil(this.agent, EFFECT_MS, ({ box }) => box !== undefined && box.draft === "");
+    // A quick agent asks something at once: its dialog has taken the place of the input box.
+    const taken = ({ box, dialog }: Seen): boolean => box?.draft === "" || (dialog && !inDialog);
+    const after = await lookUntil(this.agent, EFFECT_MS, taken);
     const draft = after?.box?.draft;
-    if (draft === "") return { code: "ok", message: "sent and submitted", effect: "yes" };
-    if (draft === before && adapter.screen.inputBox.end !== "")
+    if (after !== undefined && taken(after))
+      return { code: "ok", message: "sent and submitted", effect: "yes" };
+    if (draft === before)
       return {
         code: "ok",
         message: "sent; Enter did not submit it: it stands in the input box",

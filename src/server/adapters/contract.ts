@@ -178,6 +178,8 @@ export interface DialogKnowledge {
   readonly approve: readonly string[];
   /** The plain no. */
   readonly deny: readonly string[];
+  /** How long after a dialog is drawn a number chooses its option, in milliseconds; before, it only marks it. */
+  readonly settleMs: number;
   /** The options stand below the last line that this matches. */
   readonly optionsBelow: string;
   /** tmux key that stops a turn and keeps the program. */

@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import {
   type Action,
@@ -34,7 +33,7 @@ import type { Micros } from "../engine/state.js";
 import type { ActionOutcome, ActionRecord, ActionResultCode } from "../store/action-store.js";
 import type { Store } from "../store/store.js";
 import type { AgentIndex } from "../watch/agent-index.js";
-import { timestamp } from "../watch/rows.js";
+import { timestamp, timestampMicros } from "../watch/rows.js";
 
 export interface ActionParts {
   readonly desk: ActionDesk;
@@ -210,7 +209,7 @@ function listed(store: Store, request: ListActionsRequest, now: Micros) {
   const records = store.actions.list({
     runtimeId: runtimeId || undefined,
     pane: pane && { targetId: pane.target, paneId: pane.paneId },
-    since: since === undefined ? undefined : Math.round(timestampMs(since) * 1_000),
+    since: since === undefined ? undefined : timestampMicros(since),
     after: pageToken === "" ? undefined : pageStart(pageToken),
     limit: most + 1,
   });

@@ -31,8 +31,8 @@ export function contractError(error: unknown, log: Logger): ContractError {
   return new ContractError(ErrorCode.E_INTERNAL, "internal error; the daemon's log has the details");
 }
 
-/** What a faulty store means for a call: nothing of it was done, and it may succeed later. */
-function storeError(error: unknown, log: Logger): ContractError | undefined {
+/** What a faulty store means for a call: nothing of it was done, and it may succeed later. Undefined for other errors. */
+export function storeError(error: unknown, log: Logger): ContractError | undefined {
   const kind = faultKind(error);
   if (kind === undefined) return undefined;
   const sqlite = error instanceof StoreFault ? error.sqlite : sqliteCode(error);

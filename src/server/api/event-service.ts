@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import {
   type Event,
@@ -15,7 +15,7 @@ import type { Micros } from "../engine/state.js";
 import type { Journal } from "../ingest/journal.js";
 import type { EventQuery, EventRecord } from "../store/event-store.js";
 import type { Store } from "../store/store.js";
-import { SOURCE_TO_WIRE, timestamp } from "../watch/rows.js";
+import { SOURCE_TO_WIRE, timestamp, timestampMicros } from "../watch/rows.js";
 import { eventQueue } from "./event-queue.js";
 
 const DEFAULT_LIMIT = 100;
@@ -31,7 +31,7 @@ interface Parts {
 }
 
 function micros(time: Timestamp | undefined): Micros | undefined {
-  return time === undefined ? undefined : timestampMs(time) * 1_000;
+  return time === undefined ? undefined : timestampMicros(time);
 }
 
 function message(event: EventRecord): Event {

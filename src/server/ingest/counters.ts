@@ -1,4 +1,5 @@
 import type { Micros, Source } from "../engine/state.js";
+import { isUnheard } from "../store/event-store.js";
 
 /** Counts of one channel of one agent, of this daemon life. */
 export interface ChannelCounts {
@@ -36,7 +37,7 @@ export class Counters {
     if (outcome === "accepted") {
       counts.accepted += 1;
       counts.lastAt = at;
-      if (event.transition === undefined) counts.unknown += 1;
+      if (isUnheard(event)) counts.unknown += 1;
     } else if (outcome === "duplicate") counts.duplicates += 1;
     else if (outcome === "dropped") counts.dropped += 1;
     else if (outcome === "rejected") counts.rejected += 1;

@@ -37,9 +37,13 @@ export interface ActionPlan {
   readonly createdAt: Micros;
 }
 
-/** What an action was planned on. */
+/** What an action was planned on: what was looked at. */
 export interface ActionSnapshot {
+  /** '' for a pane without an agent. */
+  readonly runtimeId: string;
+  /** Of a pane with an agent these three may be left out: '' and 0. */
   readonly bootId: string;
+  readonly paneId: string;
   readonly panePid: number;
   readonly stateVersion: number;
   readonly observedAt: Micros;
@@ -145,9 +149,9 @@ export class ActionStore {
       plan.actionId,
       plan.targetId,
       snapshot.bootId,
-      plan.paneId,
+      snapshot.paneId,
       snapshot.panePid,
-      plan.runtimeId,
+      snapshot.runtimeId,
       snapshot.stateVersion,
       snapshot.observedAt,
       snapshot.expiresAt,

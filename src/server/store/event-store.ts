@@ -14,6 +14,14 @@ export interface EventRecord extends BoundEvent {
   readonly actionId?: string | undefined;
 }
 
+/** Whether no rule knows what it means. What tells of an action is known, and means nothing to the fold. */
+export function isUnheard({
+  source,
+  transition,
+}: Pick<EventRecord, "source"> & { transition?: unknown }): boolean {
+  return transition === undefined && source !== "action";
+}
+
 /** An event's columns. */
 export interface EventRow {
   event_id: string;
@@ -132,7 +140,7 @@ export class EventStore {
       event.actionId ?? null,
     );
     if (written.changes === 0) return false;
-    const unknown = event.transition === undefined ? 1 : 0;
+    const unknown = isUnheard(event) ? 1 : 0;
     this.#cursor.run(
       event.runtimeId,
       event.source,

@@ -1,4 +1,4 @@
-import type { ProcessProof } from "./process-proof.js";
+import type { PaneProcessProof } from "./process-proof.js";
 
 /** Why a tmux command gave no result. `no_server` and `tmux_not_found` are states of a target, not faults. */
 export type ExecutorFailure =
@@ -46,10 +46,10 @@ export interface RunOptions {
   /** Most bytes of stdout (16 MiB). */
   readonly maxBytes?: number | undefined;
   /**
-   * Only if this process runs in the foreground of its terminal, looked at right before, without a wait in between;
-   * rejects with `process_changed` otherwise.
+   * Only if this process runs and is what the keys of its pane reach (`isInFront`), looked at right before, without a wait
+   * in between; rejects with `process_changed` otherwise.
    */
-  readonly process?: ProcessProof | undefined;
+  readonly process?: PaneProcessProof | undefined;
 }
 
 /** A live ear on a tmux server. */

@@ -14,7 +14,7 @@ import {
   type RunOptions,
   type RunResult,
 } from "./executor.js";
-import type { ProcessProof } from "./process-proof.js";
+import type { PaneProcessProof } from "./process-proof.js";
 
 /** Time between the polite and the hard end of a child, in milliseconds. */
 const KILL_AFTER_MS = 250;
@@ -29,7 +29,7 @@ export interface LocalExecutorOptions {
   /** Outer deadline of a command that names none, in milliseconds. */
   readonly timeoutMs?: number | undefined;
   /** Whether a process is there and in front, now; see RunOptions. Without it none ever is. */
-  readonly inFront?: ((process: ProcessProof) => boolean) | undefined;
+  readonly inFront?: ((process: PaneProcessProof) => boolean) | undefined;
   /** The environment tmux is given, but for what would point it elsewhere or change its language. */
   readonly env: NodeJS.ProcessEnv;
 }

@@ -21,7 +21,7 @@ export function createLocalTarget({ tmuxSocket }: TargetRecord, parts: LocalTarg
     env,
     socket: tmuxSocket === "" ? undefined : named,
     timeoutMs: settings.commandTimeoutMs,
-    inFront: (proof) => isInFront(processes.find(proof.pid), proof),
+    inFront: (proof) => isInFront((pid) => processes.find(pid), proof),
   });
   return {
     executor,

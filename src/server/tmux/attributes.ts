@@ -6,9 +6,9 @@ export interface StyledLine {
 }
 
 const ESC = "\u001b";
-// A control sequence, a string that ends with BEL or ST (a hyperlink), or a two-byte escape.
+// A control sequence, a string that ends with BEL or ST (a hyperlink), a two-byte escape, or a change of character set.
 const SEQUENCE = new RegExp(
-  `${ESC}\\[([0-9:;<=>?]*)[ -/]*([@-~])|${ESC}[\\]PX^_][^${ESC}\\u0007]*(?:\\u0007|${ESC}\\\\)?|${ESC}[ -/]*[0-~]`,
+  `[\\u000e\\u000f]|${ESC}\\[([0-9:;<=>?]*)[ -/]*([@-~])|${ESC}[\\]PX^_][^${ESC}\\u0007]*(?:\\u0007|${ESC}\\\\)?|${ESC}[ -/]*[0-~]`,
   "gu",
 );
 

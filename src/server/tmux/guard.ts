@@ -148,9 +148,14 @@ function screenHas(pattern: string): string {
   return `#{C/r:${pattern}}`;
 }
 
-/** A pattern that fits this text and others that differ in what is neither a letter nor a digit. */
+/**
+ * A pattern that fits this text and others that differ in what is neither a letter nor a digit, or behind what could not
+ * be read. One `*` at most: of several, each multiplies the time that tmux takes over a text that does not fit.
+ */
 function glob(text: string): string {
-  return text.replace(/[^A-Za-z0-9]/gu, "?");
+  const [begin = "", ...rest] = text.split("\ufffd");
+  const cut = rest.length > 0 || begin.length > MAX_PINNED_CHARS;
+  return `${begin.slice(0, MAX_PINNED_CHARS).replace(/[^A-Za-z0-9]/gu, "?")}${cut ? "*" : ""}`;
 }
 
 function whole(value: number): string {

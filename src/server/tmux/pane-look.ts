@@ -16,7 +16,12 @@ export interface PaneLook extends Required<Omit<PanePins, "lines" | "present" | 
   readonly width: number;
   readonly height: number;
   /** From top to bottom, as many as the pane is high. */
-  readonly lines: readonly StyledLine[];
+  readonly lines: readonly LookedLine[];
+}
+
+export interface LookedLine extends StyledLine {
+  /** As tmux holds it, with the characters that are nobody's to see. Hostile; for pins alone. */
+  readonly raw: string;
 }
 
 const FIELDS = [
@@ -98,8 +103,8 @@ function read(paneId: string, numbers: string, command: string, screen: string):
       .replace(/\n$/u, "")
       .split("\n")
       .map((line) => {
-        const { text, vivid } = reader.read(line);
-        return { text: cleanText(text, MAX_LINE), vivid: cleanText(vivid, MAX_LINE) };
+        const { text: raw, vivid } = reader.read(line);
+        return { text: cleanText(raw, MAX_LINE), vivid: cleanText(vivid, MAX_LINE), raw };
       }),
   };
 }

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { type Duration, type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import {
   ObservationSchema,
   PaneIdentitySchema,
@@ -62,6 +62,15 @@ export function timestamp(micros: Micros): Timestamp {
     seconds: BigInt(seconds),
     nanos: Math.round(micros - seconds * 1_000_000) * 1_000,
   });
+}
+
+/** What is finer than a microsecond is cut: a time that was given out comes back as it was, and never a later one. */
+export function timestampMicros({ seconds, nanos }: Timestamp): Micros {
+  return Number(seconds) * 1_000_000 + Math.floor(nanos / 1_000);
+}
+
+export function durationMicros({ seconds, nanos }: Duration): Micros {
+  return Number(seconds) * 1_000_000 + Math.trunc(nanos / 1_000);
 }
 
 /** The session part of a canonical ref: everything but letters, digits and `-_.~` is percent-encoded UTF-8. */

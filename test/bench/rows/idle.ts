@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
-import { children, cpuSeconds, residentMb } from "../support/account.js";
-import { openCrowd } from "../support/crowd.js";
+import { familyMb, familySeconds, residentMb } from "../support/account.js";
+import { openFleet } from "../support/fleet.js";
 import type { Row } from "../support/row.js";
 import { rounded } from "../support/statistics.js";
 
@@ -16,12 +16,12 @@ const BARE_POLLER = `
   process.stdin.on("end", () => process.exit(0)).resume();
 `;
 
-/** What the daemon and its children cost while nothing happens: 60 agents, idle, as their session files say. */
+/** What the daemon and its children cost while nothing happens: 60 idle agents here and on two ssh targets. */
 export const idle: Row = {
   name: "idle",
   deadlineMs: () => 90_000,
   async run(context) {
-    const { scene, daemonPid } = await openCrowd(context, undefined, (agent) => agent.say("idle"));
+    const { scene, daemonPid } = await openFleet(context, { local: 20, targets: 2, each: 20 });
     const bare = spawn(process.execPath, ["-e", BARE_POLLER, scene.terminal.socketPath], {
       stdio: ["pipe", "ignore", "ignore"],
     });
@@ -29,15 +29,13 @@ export const idle: Row = {
     const barePid = bare.pid ?? 0;
     const server = scene.terminal.pid();
     await delay(SETTLE_MS);
-    const before = [daemonPid, barePid, server].map(account);
+    const before = [daemonPid, barePid, server].map(familySeconds);
     const began = performance.now();
     await delay(MEASURED_MS);
     const seconds = (performance.now() - began) / 1_000;
-    const after = [daemonPid, barePid, server].map(account);
+    const after = [daemonPid, barePid, server].map(familySeconds);
     const share = (at: number, part: "own" | "children" | "all"): number =>
       (((after[at]?.[part] ?? Number.NaN) - (before[at]?.[part] ?? 0)) / seconds) * 100;
-    const resident = (pid: number): number =>
-      [pid, ...children(pid)].reduce((sum, each) => sum + residentMb(each), 0);
     return [
       {
         name: "idle: daemon and children, of one core",
@@ -54,19 +52,12 @@ export const idle: Row = {
       },
       {
         name: "idle: daemon and children, memory",
-        value: resident(daemonPid),
+        value: familyMb(daemonPid),
         unit: "MB",
         budget: { kind: "at most", value: 150 },
-        baseline: { what: "bare Node, tmux every 2 s", value: resident(barePid), unit: "MB" },
+        baseline: { what: "bare Node, tmux every 2 s", value: familyMb(barePid), unit: "MB" },
         facts: { "daemon MB": rounded(residentMb(daemonPid)) },
       },
     ];
   },
 };
-
-/** Processor seconds so far. A child counts with its parent whether it has been reaped or lives. */
-function account(pid: number): { own: number; children: number; all: number } {
-  const { own, reaped } = cpuSeconds(pid);
-  const living = children(pid).reduce((sum, child) => sum + cpuSeconds(child).own, 0);
-  return { own, children: reaped + living, all: own + reaped + living };
-}

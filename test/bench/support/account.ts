@@ -35,6 +35,18 @@ export function residentMb(pid: number): number {
   return (Number(kib) * 1_024) / 1_000_000;
 }
 
+/** Processor seconds of a process and its children so far. A child counts whether it has been reaped or lives. */
+export function familySeconds(pid: number): { own: number; children: number; all: number } {
+  const { own, reaped } = cpuSeconds(pid);
+  const living = children(pid).reduce((sum, child) => sum + cpuSeconds(child).own, 0);
+  return { own, children: reaped + living, all: own + reaped + living };
+}
+
+/** Resident memory of a process and its living children in megabytes (10^6 bytes). */
+export function familyMb(pid: number): number {
+  return [pid, ...children(pid)].reduce((sum, each) => sum + residentMb(each), 0);
+}
+
 /** Adds up what a process spends while something is measured: a busy machine moves it less than the clock on the wall. */
 export class CpuMeter {
   #seconds = 0;

@@ -30,12 +30,15 @@ export class Observer {
 
   private constructor(readonly daemon: TestDaemon) {}
 
-  static async start(tmuxSocket: string, options: TestDaemonOptions = {}): Promise<Observer> {
+  /** `host` is the alias of the ssh host that the tmux server is reached through; this host without it. */
+  static async start(tmuxSocket: string, options: TestDaemonOptions = {}, host = ""): Promise<Observer> {
     const daemon = await TestDaemon.start(options);
     const observer = new Observer(daemon);
     const targets = await daemon.client.targets.listTargets({});
-    if (!targets.targets.some(({ name }) => name === "lab")) {
-      await daemon.client.targets.addTarget({ name: "lab", kind: TargetKind.LOCAL, tmuxSocket });
+    const name = host === "" ? "lab" : host;
+    if (!targets.targets.some((target) => target.name === name)) {
+      const kind = host === "" ? TargetKind.LOCAL : TargetKind.SSH;
+      await daemon.client.targets.addTarget({ name, kind, tmuxSocket });
     }
     void observer.#follow();
     return observer;

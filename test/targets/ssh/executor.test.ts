@@ -8,6 +8,7 @@ import type { SshConnection } from "../../../src/server/targets/ssh/connection.j
 import { createSshExecutor, type ReachedHost } from "../../../src/server/targets/ssh/ssh-executor.js";
 import { createPrivateServer, signal, until } from "../../tmux/private-server.js";
 import { executorContract } from "../executor-contract.js";
+import { processContract } from "../process-contract.js";
 import { LocalShells, SHELLS } from "./local-shells.js";
 import { LoopbackSshd } from "./loopback-sshd.js";
 
@@ -28,6 +29,17 @@ afterAll(async () => {
 executorContract("TC-040 over ssh", ({ socketPath, tmuxBinary }) =>
   createSshExecutor({ host: () => host, tmuxSocket: socketPath, tmuxBinary }),
 );
+
+processContract("TC-040 over ssh", (tmuxSocket) => createSshExecutor({ host: () => host, tmuxSocket }));
+
+describe.each(SHELLS)("where sh is %s", (sh) => {
+  const shells = new LocalShells(sh);
+  const shell = new CommandChannel(shells);
+  afterAll(() => shells.close());
+  processContract(sh, (tmuxSocket) =>
+    createSshExecutor({ host: () => ({ shell, open: shells.exec }), tmuxSocket }),
+  );
+});
 
 describe("the ssh executor", () => {
   it("refuses a socket that a shell could take for something else", () => {
@@ -71,10 +83,13 @@ describe("the ssh executor", () => {
           `n${index}`,
           ";",
         ]);
-        const busy = spawn("tmux", ["-S", server.socketPath, ...names.flat()], { stdio: "ignore" });
+        const busy = once(
+          spawn("tmux", ["-S", server.socketPath, ...names.flat()], { stdio: "ignore" }),
+          "close",
+        );
         sshd.cut();
         await cut.closed;
-        await once(busy, "close");
+        await busy;
         await executor.close();
       }
       await until("the clients to be gone", () => clientsOf(server.socketPath).length === 0);

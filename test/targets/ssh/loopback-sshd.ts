@@ -2,20 +2,20 @@ import { readFileSync } from "node:fs";
 import type { SshConnection } from "../../../src/server/targets/ssh/connection.js";
 import { UserSshOpener } from "../../../src/server/targets/ssh/opener.js";
 import { signal } from "../../tmux/private-server.js";
-import { SshClientHome, TestSshd } from "./sshd.js";
+import { SshClientHome, type SshdPlace, TestSshd } from "./sshd.js";
 
-/** A real sshd on a loopback port, and ssh settings that lead to it as `vm1` and every other name. */
+/** A real sshd on a loopback port or in another place, and ssh settings that lead to it as `vm1` and every other name. */
 export class LoopbackSshd {
   private constructor(
     readonly sshd: TestSshd,
     readonly home: SshClientHome,
   ) {}
 
-  static async start(settings: readonly string[] = []): Promise<LoopbackSshd> {
+  static async start(settings: readonly string[] = [], place?: SshdPlace): Promise<LoopbackSshd> {
     const home = new SshClientHome();
     // A home of its own: what the user's login shell does is none of a test's business, and it may be killed in it.
     const own = `SetEnv HOME=${home.directory}`;
-    const sshd = await TestSshd.start({ authorized: [home.key], settings: [own, ...settings] });
+    const sshd = await TestSshd.start({ authorized: [home.key], settings: [own, ...settings], place });
     home.trust("*", sshd);
     return new LoopbackSshd(sshd, home);
   }

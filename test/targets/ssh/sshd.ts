@@ -41,14 +41,25 @@ export interface SshdOptions {
   readonly authorized: readonly KeyFile[];
   /** Lines of sshd_config that come before the others, so that they win. */
   readonly settings?: readonly string[];
+  /** Where it listens, if not on loopback. */
+  readonly place?: SshdPlace | undefined;
 }
 
-/** A real OpenSSH sshd on a loopback port, with keys and settings of its own. Logs in the user who runs the tests. */
+/** Another place for a server than this one, with an address of its own. */
+export interface SshdPlace {
+  readonly address: string;
+  /** A program and its first arguments, which runs there what follows them, as the same process. */
+  readonly within: readonly string[];
+}
+
+/** A real OpenSSH sshd on a port of its own, with keys and settings of its own. Logs in the user who runs the tests. */
 export class TestSshd {
   readonly directory = mkdtempSync(join(tmpdir(), "agtmux-sshd-"));
   readonly user = userInfo().username;
   readonly hostKeys: readonly KeyFile[];
   readonly authorizedKeys = join(this.directory, "authorized_keys");
+  readonly address: string;
+  readonly #within: readonly string[];
   #child: ChildProcess | undefined;
   #log = "";
 
@@ -56,6 +67,8 @@ export class TestSshd {
     readonly port: number,
     options: SshdOptions,
   ) {
+    this.address = options.place?.address ?? "127.0.0.1";
+    this.#within = options.place?.within ?? [];
     const types = options.hostKeys ?? ["ed25519"];
     this.hostKeys = types.map((type) => makeKey(join(this.directory, `host_${type}`), { type }));
     this.authorize(options.authorized);
@@ -66,7 +79,7 @@ export class TestSshd {
         // Login shells are killed here; those of the user's own home may leave locks behind.
         `SetEnv HOME=${this.directory}`,
         `Port ${port}`,
-        "ListenAddress 127.0.0.1",
+        `ListenAddress ${this.address}`,
         ...this.hostKeys.map(({ path }) => `HostKey ${path}`),
         `AuthorizedKeysFile ${this.authorizedKeys}`,
         `PidFile ${join(this.directory, "pid")}`,
@@ -104,16 +117,17 @@ export class TestSshd {
     writeFileSync(this.authorizedKeys, keys.map(({ publicKey }) => `${publicKey}\n`).join(""));
   }
 
-  /** `127.0.0.1` as known_hosts names it, and a key; one line. */
+  /** Its address as known_hosts names it, and a key; one line. */
   knownHostsLine(key = this.hostKeys[0]): string {
-    return `[127.0.0.1]:${this.port} ${key?.publicKey}\n`;
+    return `[${this.address}]:${this.port} ${key?.publicKey}\n`;
   }
 
   async restart(): Promise<void> {
     await this.stop();
     // Where sshd puts its unprivileged half; packages make it at boot only.
     if (userInfo().uid === 0 && !existsSync("/run/sshd")) mkdirSync("/run/sshd", { mode: 0o755 });
-    const child = spawn("/usr/sbin/sshd", ["-D", "-e", "-f", this.#configFile], {
+    const words = [...this.#within, "/usr/sbin/sshd", "-D", "-e", "-f", this.#configFile];
+    const child = spawn(words[0] ?? "", words.slice(1), {
       stdio: ["ignore", "ignore", "pipe"],
     });
     child.stderr.on("data", (chunk: Buffer) => {
@@ -122,9 +136,14 @@ export class TestSshd {
     this.#child = child;
     await until("sshd listens", () => {
       if (child.exitCode !== null) throw new Error(`sshd ended: ${this.#log}`);
-      return this.#log.includes(`Server listening on 127.0.0.1 port ${this.port}`);
+      return this.#log.includes(`Server listening on ${this.address} port ${this.port}`);
     });
     this.#log = "";
+  }
+
+  /** Of the listener, or of what runs it in another place. */
+  get pid(): number {
+    return this.#child?.pid ?? 0;
   }
 
   /** The pids of the processes that serve connections, the nearest to the listener first. */
@@ -141,6 +160,23 @@ export class TestSshd {
   /** Kills every connection and leaves the listener. */
   killSessions(): void {
     for (const pid of this.sessions()) kill(pid);
+  }
+
+  /** Stops the listener and everything below it, as when the machine sleeps; the kernel still takes connections. */
+  suspend(): void {
+    this.#tell("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#tell("SIGCONT");
+  }
+
+  #tell(name: NodeJS.Signals): void {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
+    // The listener first: it starts no more then.
+    kill(pid, name);
+    for (const session of this.sessions()) kill(session, name);
   }
 
   /** Ends the listener and every connection. */
@@ -189,8 +225,14 @@ ${key ? `  IdentityFile ${this.key.path}` : "  IdentityFile none"}
 
   /** Writes the settings for one host and makes its key known. */
   trust(alias: string, sshd: TestSshd): void {
-    this.write(`Host ${alias}\n  Port ${sshd.port}\n`);
-    writeFileSync(this.knownHosts, sshd.hostKeys.map((key) => sshd.knownHostsLine(key)).join(""));
+    this.write(`Host ${alias}\n  HostName ${sshd.address}\n  Port ${sshd.port}\n`);
+    this.know([sshd]);
+  }
+
+  /** Makes the keys of these hosts known, and no others. */
+  know(hosts: readonly TestSshd[]): void {
+    const lines = hosts.flatMap((sshd) => sshd.hostKeys.map((key) => sshd.knownHostsLine(key)));
+    writeFileSync(this.knownHosts, lines.join(""));
   }
 
   close(): void {
@@ -258,9 +300,9 @@ export function descendants(pid: number): number[] {
   return children.flatMap((child) => [child, ...descendants(child)]);
 }
 
-function kill(pid: number): void {
+function kill(pid: number, name: NodeJS.Signals = "SIGKILL"): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, name);
   } catch {
     // It has ended in the meantime.
   }

@@ -37,20 +37,30 @@ export class FakeServer {
   }
 }
 
-/** A TCP relay whose directions can be stopped, as when packets are dropped on the way. */
+export interface RelayOptions {
+  readonly address?: string;
+  /** How long everything takes from one end to the other, in milliseconds. */
+  readonly delayMs?: number;
+}
+
+/** A TCP relay that is far away, or whose directions can be stopped, as when packets are dropped on the way. */
 export class Relay {
   #up = true;
   #down = true;
   #server: FakeServer | undefined;
 
-  static async start(port: number): Promise<Relay> {
+  static async start(
+    port: number,
+    { address = "127.0.0.1", delayMs = 0 }: RelayOptions = {},
+  ): Promise<Relay> {
     const relay = new Relay();
+    const later = (act: () => void): void => void (delayMs === 0 ? act() : setTimeout(act, delayMs));
     relay.#server = await FakeServer.start((client) => {
-      const host = connect(port, "127.0.0.1").on("error", () => undefined);
-      client.on("data", (chunk) => void (relay.#up && host.write(chunk)));
-      host.on("data", (chunk) => void (relay.#down && client.write(chunk)));
-      client.on("close", () => host.destroy());
-      host.on("close", () => client.destroy());
+      const host = connect(port, address).on("error", () => undefined);
+      client.on("data", (chunk) => later(() => void (relay.#up && host.write(chunk))));
+      host.on("data", (chunk) => later(() => void (relay.#down && client.write(chunk))));
+      client.on("close", () => later(() => host.destroy()));
+      host.on("close", () => later(() => client.destroy()));
     });
     return relay;
   }

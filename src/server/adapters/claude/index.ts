@@ -48,6 +48,8 @@ export const claudeAdapter: Adapter<ClaudeMemory> = {
       "^Yes, and manually approve edits$",
     ],
     deny: ["^No$", "^No, "],
+    // About 150 ms were measured.
+    settleMs: 400,
     optionsBelow: "^\\s*(?:Do you want to .*|Exit plan mode|Would you like to proceed|Ready to code)\\?$",
     interruptKey: "Escape",
     runningLine: "esc to interrupt",

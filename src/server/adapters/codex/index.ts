@@ -55,6 +55,7 @@ export const codexAdapter: Adapter<CodexMemory> = {
       "^No, continue without running it\\b",
       "^No, stay in Plan mode\\b",
     ],
+    settleMs: 0,
     optionsBelow: "^\\s*(?:Would you like to |Do you want to |Implement this plan)",
     interruptKey: "Escape",
     ctrlC: { mayEnd: true, says: "ends Codex unless a turn runs, and opens a menu while one runs" },

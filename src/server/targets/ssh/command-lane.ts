@@ -12,15 +12,30 @@ export const NOT_IN_FRONT = 97;
 
 /**
  * What every shell is told first. `lim SECONDS COMMAND…` ends a command that outlives its caller's patience; `st N` is
- * a status; `alive PID START` fails with NOT_IN_FRONT unless that process lives, `front PID START` unless it also runs in
- * the foreground of its terminal (the fields of /proc/PID/stat are counted from the last parenthesis, behind the program's
- * name). Programs of users without root lie in places that ssh does not put on the PATH.
+ * a status; `alive PID START` fails with NOT_IN_FRONT unless that process lives, `front PID START PANE` unless it is what the
+ * keys of the pane with that first process reach, as `isInFront` says. `look PID` reads state, parent, group, terminal,
+ * foreground group and start from /proc/PID/stat, counted from the last parenthesis, behind the program's name, which may hold
+ * anything. Programs of users without root lie in places that ssh does not put on the PATH.
  */
 export const PROLOGUE = `set +xv; unset TMUX TMUX_PANE; LC_ALL=C; PATH="$PATH:/usr/local/bin:/usr/bin:/bin:$HOME/.local/bin:$HOME/bin:/home/linuxbrew/.linuxbrew/bin"; export PATH LC_ALL; cd /
 st() { return "$1"; }
-look() { agtmux_s=; read -r agtmux_s 2>/dev/null </proc/"$1"/stat; set -f; set -- "$2" \${agtmux_s##*) }; set +f; agtmux_f="$2 $4 $7"; [ "\${21}" = "$1" ] && case $2 in [ZXx]) false ;; esac; }
-alive() { look "$@" || return ${NOT_IN_FRONT}; }
-front() { look "$@" && set -- $agtmux_f && case $1 in [RSD]) ;; *) false ;; esac && [ "$2" = "$3" ] || return ${NOT_IN_FRONT}; }
+look() { agtmux_s=; while IFS= read -r agtmux_l; do agtmux_s=$agtmux_l; done 2>/dev/null </proc/"$1"/stat; set -- \${agtmux_s##*) }; agtmux_f="$1 $2 $3 $5 $6 \${20}"; [ "\${20}" ]; }
+alive() { look "$1" && set -- "$2" $agtmux_f && [ "$1" = "$7" ] && case $2 in [ZXx]) false ;; esac || return ${NOT_IN_FRONT}; }
+front() {
+  look "$3" && set -- "$1" "$2" $agtmux_f && agtmux_t=$6 agtmux_p=$1 agtmux_w=$2 agtmux_i= || return ${NOT_IN_FRONT}
+  while look "$agtmux_p"; do
+    set -- $agtmux_f; agtmux_p=$2
+    case $agtmux_i in
+      '') [ "$6" = "$agtmux_w" ] || break ;;
+      *) case $4 in 0 | "$agtmux_i") continue ;; esac ;;
+    esac
+    case $1 in [RSD]) ;; *) break ;; esac
+    [ "$3" = "$5" ] || break
+    [ "$4" != "$agtmux_t" ] || return 0
+    agtmux_i=$4
+  done
+  return ${NOT_IN_FRONT}
+}
 if timeout -s KILL 1 true </dev/null >/dev/null 2>&1; then lim() { timeout -s KILL "$@"; }; else lim() { shift; "$@"; }; fi
 `;
 

@@ -128,7 +128,10 @@ function tmuxScript(words: readonly string[], timeoutMs: number, { stdin, proces
   const seconds = Math.ceil(timeoutMs / 1_000) + 1;
   const feed = stdin === undefined ? [] : [Buffer.from("printf %s "), shQuote(stdin), Buffer.from(" | ")];
   // In the same line as the command: no round trip lies between the look and what follows it.
-  const look = process === undefined ? [] : [shWords(["front", String(process.pid), process.startRaw]), AND];
+  const look =
+    process === undefined
+      ? []
+      : [shWords(["front", String(process.pid), process.startRaw, String(process.panePid)]), AND];
   return Buffer.concat([...look, ...feed, Buffer.from(`lim ${seconds} `), shWords(words)]);
 }
 

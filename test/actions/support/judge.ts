@@ -1,0 +1,117 @@
+import type { Note } from "./victims.js";
+
+export type Deed = "text" | "paste" | "enter" | "key" | "approve" | "interrupt" | "kill";
+
+/** What one action was told, and what was written down meanwhile. */
+export interface Round {
+  readonly deed: Deed;
+  /** The text, unique to the round; '' for keys. */
+  readonly text: string;
+  /** The process that the look showed. */
+  readonly meant: Pick<Note, "pid" | "start" | "pane">;
+  /** The dialog that the look showed. */
+  readonly dialog: number;
+  readonly result: "ok" | "refused" | "result_unknown" | "failed";
+  readonly message: string;
+  readonly effect: "yes" | "no" | "unknown" | undefined;
+  /** Of the monotonic clock, in microseconds: when the answer came. */
+  readonly endedAt: number;
+  readonly notes: readonly Note[];
+  readonly echoes: readonly string[];
+}
+
+export interface Verdict {
+  /** Broken promises; none is as it must be. */
+  readonly broken: readonly string[];
+  /** The agent died by itself within the milliseconds of the keys, and its shell got them. */
+  readonly late: boolean;
+  /** What had arrived was never read, because the agent ended just then. */
+  readonly unread: boolean;
+  /** The agent opened a dialog within the milliseconds of the keys. */
+  readonly surprised: boolean;
+}
+
+/** What cannot be told apart from the moment of the keys, in microseconds. */
+const MOMENT = 10_000;
+
+const KEYS: Readonly<Record<Deed, string>> = {
+  text: "",
+  paste: "",
+  enter: "\r",
+  key: "\t",
+  approve: "1",
+  interrupt: "\u001b",
+  kill: "\u0003",
+};
+
+const nameOf = ({ pid, start }: Pick<Note, "pid" | "start">): string => `${pid}-${start}`;
+
+/** Holds a round to the promises. Pure. */
+export function judge(round: Round): Verdict {
+  const { deed, text, meant, result, effect, notes } = round;
+  const broken: string[] = [...round.echoes.map((line) => `a terminal or a shell shows it: ${line}`)];
+  let late = false;
+  const got = new Map<string, { note: Note; bytes: string }>();
+  for (const note of notes.filter(({ event }) => event === "bytes")) {
+    const bytes = Buffer.from(note.hex ?? "", "hex").toString("utf8");
+    const before = got.get(nameOf(note));
+    got.set(nameOf(note), { note: before?.note ?? note, bytes: (before?.bytes ?? "") + bytes });
+  }
+  const mine = sentTo(got.get(nameOf(meant))?.bytes ?? "");
+  const died = notes.find(
+    ({ event, pid, child }) =>
+      (event === "exit" && pid === meant.pid) || (event === "reaped" && child === meant.pid),
+  )?.t;
+  for (const [name, { note, bytes }] of got) {
+    const stray = sentTo(bytes);
+    if (name === nameOf(meant) || stray === "") continue;
+    const own = note.role === "shell" && note.pane === meant.pane;
+    const after = died === undefined ? -1 : note.t - died;
+    if (own && result === "result_unknown" && after >= 0 && after <= MOMENT) late = true;
+    else
+      broken.push(
+        `${JSON.stringify(stray)} reached ${note.role} ${name} in ${note.pane}, ${after} µs after the end`,
+      );
+  }
+  const key = KEYS[deed];
+  const whole = text + key;
+  const unread = result === "ok" && mine === "" && died !== undefined && died <= round.endedAt + MOMENT;
+  if (result === "ok" && !unread) {
+    const right = deed === "enter" ? [text, ...(refusedEnter(round) ? [] : [whole])] : [whole];
+    if (!right.includes(mine)) broken.push(`ok, and the agent got ${JSON.stringify(mine)}`);
+    if (effect === "yes" && deed === "enter" && mine !== whole)
+      broken.push(`submitted, and the agent got ${JSON.stringify(mine)}`);
+  }
+  if ((result === "refused" || result === "failed") && mine !== "")
+    broken.push(`${result}, and the agent got ${JSON.stringify(mine)}`);
+  if (result === "result_unknown" && !whole.startsWith(mine))
+    broken.push(`unknown, and the agent got ${JSON.stringify(mine)}`);
+  const { wrong, surprised } = dialogs(round);
+  return { broken: [...broken, ...wrong], late, unread, surprised };
+}
+
+/** Enter was held back: the text alone is what was sent. */
+function refusedEnter({ effect, message }: Round): boolean {
+  return effect === "no" && /not submitted/u.test(message);
+}
+
+/** What of a stream is neither the user's draft nor the marks of a paste. */
+function sentTo(bytes: string): string {
+  return bytes.replaceAll("\u001b[200~", "").replaceAll("\u001b[201~", "").replaceAll("u", "");
+}
+
+/** Nothing may answer a dialog but an answer that was meant for it. */
+function dialogs({ deed, dialog, meant, notes }: Round): { wrong: string[]; surprised: boolean } {
+  const wrong: string[] = [];
+  let surprised = false;
+  for (const note of notes.filter(({ event, pid }) => event === "answered" && pid === meant.pid)) {
+    if (deed === "approve" && note.number === dialog) continue;
+    const age = note.t - (note.opened ?? 0);
+    if (age <= MOMENT) surprised = true;
+    else
+      wrong.push(
+        `dialog ${note.number} was answered with ${JSON.stringify(note.key)}, ${age} µs after it opened`,
+      );
+  }
+  return { wrong, surprised };
+}
