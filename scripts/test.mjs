@@ -8,10 +8,20 @@ import { failures } from "./failures.mjs";
 
 const AGENTS = "test/e2e/agents";
 const NIGHTLY = {
-  folders: ["engine", "ingest", "replay", "store", "watch", "robustness", "daemon/ssh-target.test.ts"].map(
-    (name) => `test/${name}`,
-  ),
+  folders: [
+    "engine",
+    "ingest",
+    "replay",
+    "store",
+    "watch",
+    "robustness",
+    "actions/adversary.test.ts",
+    "daemon/ssh-target.test.ts",
+    "daemon/ssh-faults.test.ts",
+    "daemon/ssh-slow.test.ts",
+  ].map((name) => `test/${name}`),
   env: {
+    AGTMUX_TEST_FAULTS: "1",
     AGTMUX_TEST_RUNS_FACTOR: "10",
     AGTMUX_TEST_KILLS: "200",
     AGTMUX_TEST_FLAPS: "500",

@@ -104,7 +104,7 @@ async function play(slot: Slot, number: number, random: Random, tally: Tally): P
   if (agent === undefined) return; // it went by itself, as it may after the round before
   const from = slot.victims.read().length;
   const first = random.chance(0.25);
-  const wait = random.between(0, first ? 25 : deed === "enter" ? 300 : 50);
+  const wait = random.between(0, first ? 25 : deed === "enter" ? 350 : 80);
   const strike = async (): Promise<void> => {
     if (!first) await delay(wait);
     await trick.run(slot, random);

@@ -82,7 +82,7 @@ describe("TC-027 actions that come to one pane at once", () => {
 
   it("take turns: between a text and its Enter comes no key of another", async () => {
     const agent = await lab.agent();
-    const texts = Array.from({ length: 8 }, (_, index) => `text ${index} of many`);
+    const texts = Array.from({ length: 4 }, (_, index) => `text ${index} of many`);
     const target = await lab.target(agent);
     const { actions } = lab.client;
     const sends = texts.map((text) => {
@@ -106,9 +106,11 @@ describe("TC-027 actions that come to one pane at once", () => {
     // Each C-c is waited upon for 3 s.
     const began = performance.now();
     const running = [kill(first), kill(second)];
+    const ended: string[] = [];
+    void running[0]?.then(() => ended.push("the first"));
     const refused = refusal(kill(third));
     const elsewhere = await lab.send(other, { text: "meanwhile", enter: true });
-    expect(performance.now() - began).toBeLessThan(2_500);
+    expect(ended).toEqual([]);
     expect(elsewhere.result?.message).toBe("sent and submitted");
     const error = await refused;
     expect(performance.now() - began).toBeGreaterThan(4_900);

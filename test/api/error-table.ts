@@ -6,8 +6,9 @@ import { HookService } from "../../gen/agtmux/v1/hook_pb.js";
 import { IngestService } from "../../gen/agtmux/v1/ingest_pb.js";
 import { StateService } from "../../gen/agtmux/v1/state_pb.js";
 import { TargetService } from "../../gen/agtmux/v1/target_pb.js";
+import type { RefusedActions } from "./error-table-actions.js";
 import type { Call } from "./error-table-doors.js";
-import type { CliRun, ErrorStage, RefusedActions } from "./error-table-stage.js";
+import type { CliRun, ErrorStage } from "./error-table-stage.js";
 
 /** A command line that is to fail. */
 export interface CommandLine {
@@ -38,15 +39,28 @@ const like = (words: string, env?: (stage: ErrorStage) => Record<string, string>
 
 /** An action at the command line that is refused. */
 const acting = (command: string, which: keyof RefusedActions, ...words: string[]): CommandLine => ({
-  run: (stage, ...extra) => stage.cli([command, ...stage.refused[which].words, ...words, ...extra]),
+  run: (stage, ...extra) => {
+    const env = which === "unguarded" ? { AGTMUX_STATE_DIR: stage.guardless.stateDir } : {};
+    return stage.cli([command, ...stage.refused[which].words, ...words, ...extra], env);
+  },
 });
 
 const { explainPane, watch } = StateService.method;
+const actions = ActionService.method;
 const NO_JSON = "watch has no --json: its errors are for whoever reads stderr";
 const AT_THE_CLI = "it arises at the CLI";
 
 const explain = (ref: string) => (stage: ErrorStage) => [
   { method: explainPane, request: { ref }, at: stage.socketPath },
+];
+/** What a ref is refused with, by a read and by an action. */
+const named = (ref: string) => (stage: ErrorStage) => [
+  ...explain(ref)(stage),
+  {
+    method: actions.viewOutput,
+    request: { target: { ...stage.refused.unasked.target, ref, requestRef: "by a bad ref" } },
+    at: stage.socketPath,
+  },
 ];
 const watching = (request: JsonValue) => (stage: ErrorStage) => [
   { method: watch, request, at: stage.socketPath },
@@ -54,15 +68,12 @@ const watching = (request: JsonValue) => (stage: ErrorStage) => [
 
 /** By the name of the code. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
-  E_REF_INVALID: { api: explain("pane:lab/work/0/0"), cli: like("explain pane:lab/work/0/0") },
-  E_REF_INVALID_ENCODING: {
-    api: explain("pane:lab/%ff/@0/%0"),
-    cli: like("explain pane:lab/%ff/@0/%0"),
-  },
-  E_REF_NOT_FOUND: { api: explain("pane:lab/none/@9/%99"), cli: like("explain pane:lab/none/@9/%99") },
+  E_REF_INVALID: { api: named("pane:lab/work/0/0"), cli: like("explain pane:lab/work/0/0") },
+  E_REF_INVALID_ENCODING: { api: named("pane:lab/%ff/@0/%0"), cli: like("explain pane:lab/%ff/@0/%0") },
+  E_REF_NOT_FOUND: { api: named("pane:lab/none/@9/%99"), cli: like("explain pane:lab/none/@9/%99") },
   E_REF_AMBIGUOUS: { api: AT_THE_CLI, cli: cli("explain work") },
   E_RUNTIME_STALE: {
-    api: (stage) => explain(`runtime:${stage.endedRuntime}`)(stage),
+    api: (stage) => named(`runtime:${stage.endedRuntime}`)(stage),
     cli: {
       run: (stage, ...extra) => stage.cli(["explain", `runtime:${stage.endedRuntime}`, ...extra]),
       likeApi: true,
@@ -75,19 +86,20 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
         request: { scope: { agents: ["claude"], home: stage.brokenHome } },
         at: stage.socketPath,
       },
+      { method: actions.approve, request: { target: stage.refused.unasked.target }, at: stage.socketPath },
     ],
     cli: like("hooks install --agent claude", (stage) => ({ HOME: stage.brokenHome })),
   },
   E_SNAPSHOT_EXPIRED: {
     api: ({ refused, socketPath }) => [
-      { method: ActionService.method.interrupt, request: { target: refused.expired.target }, at: socketPath },
+      { method: actions.interrupt, request: { target: refused.expired.target }, at: socketPath },
     ],
     cli: acting("interrupt", "expired"),
   },
   E_IDEMPOTENCY_CONFLICT: {
     api: ({ refused, socketPath }) => [
       {
-        method: ActionService.method.viewOutput,
+        method: actions.viewOutput,
         request: { target: refused.conflicting.target, lines: 2 },
         at: socketPath,
       },
@@ -97,7 +109,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   E_PID_UNAVAILABLE: {
     api: ({ refused, socketPath }) => [
       {
-        method: ActionService.method.kill,
+        method: actions.kill,
         request: {
           target: refused.pidless.target,
           mode: "KILL_MODE_SIGNAL",
@@ -112,12 +124,12 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   E_UNSUPPORTED: {
     api: ({ guardless, refused }) => [
       {
-        method: ActionService.method.send,
-        request: { target: refused.expired.target, key: "PageUp" },
+        method: actions.send,
+        request: { target: refused.unguarded.target, key: "PageUp" },
         at: guardless.socketPath,
       },
     ],
-    cli: cli("send @0 --key PageUp", ({ guardless }) => ({ AGTMUX_STATE_DIR: guardless.stateDir })),
+    cli: acting("send", "unguarded", "--key", "PageUp"),
   },
   E_CURSOR_INVALID: {
     api: watching({ cursor: "bad" }),
@@ -129,14 +141,10 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   E_TARGET_UNREACHABLE: {
     api: ({ refused, socketPath }) => [
-      {
-        method: ActionService.method.attach,
-        request: { target: refused.unreachable.target },
-        at: socketPath,
-      },
+      { method: actions.viewOutput, request: { target: refused.unreachable.target }, at: socketPath },
     ],
     listed: ({ socketPath }) => ({ target: "gone", socketPath }),
-    cli: { ...acting("attach", "unreachable"), likeApi: true },
+    cli: { ...acting("view-output", "unreachable"), likeApi: true },
   },
   E_TARGET_NOT_FOUND: {
     api: (stage) => [
@@ -169,7 +177,12 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     ],
     cli: like("target add a/b --kind local"),
   },
-  E_CONFIRMATION_REQUIRED: { api: AT_THE_CLI, cli: cli("target remove lab") },
+  E_CONFIRMATION_REQUIRED: {
+    api: ({ refused, socketPath }) => [
+      { method: actions.kill, request: { target: refused.unasked.target }, at: socketPath },
+    ],
+    cli: cli("target remove lab"),
+  },
   E_UNAUTHENTICATED: {
     api: (stage) => [
       {

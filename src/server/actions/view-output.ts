@@ -3,6 +3,7 @@ import type { ViewOutputRequest } from "../../../gen/agtmux/v1/action_pb.js";
 import { ErrorCode } from "../../../gen/agtmux/v1/common_pb.js";
 import { ContractError, invalidArgument } from "../contract-error.js";
 import type { ActionOutcome } from "../store/action-store.js";
+import { ExecutorError } from "../targets/executor.js";
 import { sequence } from "../tmux/argv.js";
 import { guarded } from "../tmux/guard.js";
 import type { Job, Request } from "./desk.js";
@@ -49,20 +50,23 @@ async function view(
   const mark = randomBytes(8).toString("hex");
   const say = ["display-message", "-p", mark];
   const facts = ["display-message", "-p", "-t", paneId, "#{history_size}"];
-  const capture = ["capture-pane", "-p", "-e", "-S", `-${lines}`, "-t", paneId];
-  const look = guarded(
-    paneId,
-    panePins(pane, bootId),
-    [facts, say, capture, say],
-    [["display-message", "-p", "none"]],
-  );
-  let stdout: string;
-  try {
-    ({ stdout } = await monitor.executor.run(sequence([look])));
-  } catch (error) {
-    throw unreached(error, pane.identity?.target ?? "");
-  }
-  const [numbers = "", screen, end] = stdout.split(`${mark}\n`);
+  /** How far up it was looked. */
+  let above = lines;
+  const seen = async (): Promise<string> => {
+    const capture = ["capture-pane", "-p", ...(colors ? ["-e"] : []), "-S", `-${above}`, "-t", paneId];
+    const steps = [facts, say, capture, say];
+    const look = guarded(paneId, panePins(pane, bootId), steps, [["display-message", "-p", "none"]]);
+    try {
+      return (await monitor.executor.run(sequence([look]))).stdout;
+    } catch (error) {
+      const tooLarge = error instanceof ExecutorError && error.kind === "too_large";
+      if (!tooLarge || above === 0) throw unreached(error, pane.identity?.target ?? "");
+      // Wide lines in many colours: half as many may fit.
+      above = Math.floor(above / 2);
+      return seen();
+    }
+  };
+  const [numbers = "", screen, end] = (await seen()).split(`${mark}\n`);
   if (screen === undefined || end === undefined)
     throw new ContractError(ErrorCode.E_RUNTIME_STALE, "the pane is gone, or has another process");
   const history = Number(numbers);
@@ -70,6 +74,6 @@ async function view(
   // What is below the last line that was ever written is no output.
   while (all.at(-1)?.trim() === "") all.pop();
   viewed.lines = neutralLines(all.slice(-lines), colors);
-  viewed.truncated = history > lines || all.length > lines;
+  viewed.truncated = history > above || all.length > lines;
   return { code: "ok", message: `${viewed.lines.length} lines` };
 }

@@ -1,9 +1,9 @@
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { rmSync } from "node:fs";
 import { type AgentState, type Pane, AgentState as State, TargetKind } from "../../../src/client/index.js";
 import type { TestDaemon } from "../../support/daemon.js";
 import { createPrivateServer, signal, until } from "../../tmux/private-server.js";
-import { type Note, PATIENCE_MS, Victims } from "./victims.js";
+import { isAlive, isInFront, type Note, PATIENCE_MS, Victims } from "./victims.js";
 
 /** How the agent came into its pane: as its own process, from a shell that writes down what it reads, or from a real one. */
 export type Kind = "own" | "shell" | "sh";
@@ -100,36 +100,8 @@ export class Slot {
         if (this.agent === undefined && shell !== undefined) this.victims.tell(shell, "start");
         return this.agent;
       },
-      6000,
-    ).catch(async (e: unknown) => {
-      const tty = await this.tmux(
-        "list-panes",
-        "-a",
-        "-F",
-        "#{pane_id} #{pane_pid} #{pane_tty} #{pane_dead}",
-      );
-      console.info(
-        "DBG",
-        tty,
-        this.victims.alive().map((n) => `${n.pid} ${n.role} ${n.pane}`),
-      );
-      for (const l of (tty ?? "").split("\n"))
-        console.info(
-          l,
-          execFileSync("sh", [
-            "-c",
-            `ps -t ${(l.split(" ")[2] ?? "").slice(5)} -o pid,ppid,pgid,tpgid,stat,wchan:20,args || true`,
-          ]).toString(),
-        );
-      console.info(
-        await this.tmux("capture-pane", "-p", "-t", this.paneId),
-        this.victims.notes
-          .slice(-10)
-          .map((n) => JSON.stringify(n))
-          .join("\n"),
-      );
-      throw e;
-    });
+      PATIENCE_MS,
+    );
   }
 
   /** Repairs what the round before has left, has the agent show that scene, and resolves with its pane once it is listed so. */
@@ -177,6 +149,20 @@ export class Slot {
   /** Resolves when all that was sent is written down. */
   async settle(): Promise<void> {
     for (const { pid } of this.victims.alive()) signal(pid, "SIGCONT");
+    const { agent } = this;
+    // A real shell takes the terminal from a job that is stopped, and gives it back when it is told to.
+    if (this.kind === "sh" && agent !== undefined) {
+      await until(
+        `${this.name}'s agent to be in front`,
+        async () => {
+          if (isInFront(agent) || !isAlive(agent.pid, agent.start)) return true;
+          await this.tmux("send-keys", "-t", this.paneId, "-l", "fg");
+          await this.tmux("send-keys", "-t", this.paneId, "C-j");
+          return false;
+        },
+        PATIENCE_MS,
+      );
+    }
     await this.victims.settle();
   }
 

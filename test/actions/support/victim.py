@@ -66,9 +66,9 @@ class Shell(Plain):
             pass  # it has done so itself, or is gone
 
     def child(self):
-        gone, _ = os.waitpid(-1, os.WNOHANG)
-        if gone == 0:
+        if self.agent == 0 or os.waitpid(self.agent, os.WNOHANG)[0] == 0:
             return
+        gone = self.agent
         note("reaped", child=gone)
         self.agent = 0
         os.tcsetpgrp(0, os.getpgrp())
@@ -155,8 +155,12 @@ class Agent(Plain):
 
 os.makedirs(f"{home}/.claude/sessions", exist_ok=True)
 control = f"{home}/ctl.{pid}"
+if os.path.exists(control):
+    os.unlink(control)  # of another process that had this pid
 os.mkfifo(control)
 orders = os.open(control, os.O_RDWR | os.O_NONBLOCK)
+# Its own way to the terminal: what is there for a shell may be gone again when it is read.
+terminal = os.open(os.ttyname(0), os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
 wake, woken = os.pipe()
 fcntl.fcntl(wake, fcntl.F_SETFL, os.O_NONBLOCK)
 fcntl.fcntl(woken, fcntl.F_SETFL, os.O_NONBLOCK)
@@ -176,14 +180,18 @@ signal.signal(signal.SIGWINCH, lambda *_: role == "agent" and self.show())
 note("start")
 
 
-def read(wait):
+def read():
     """Reads what the terminal has; False if that is nothing."""
-    if not self.reads or not select.select([0], [], [], wait)[0]:
+    if not self.reads:
         return False
-    data = os.read(0, 65536)
+    try:
+        data = os.read(terminal, 65536)
+    except BlockingIOError:
+        return False
+    except OSError:
+        leave()  # its pane is gone
     if not data:
-        note("exit")
-        os._exit(0)
+        leave()
     note("bytes", hex=data.hex(), dialog=getattr(self, "dialog", 0))
     self.received(data)
     return True
@@ -191,20 +199,20 @@ def read(wait):
 
 pending = b""
 while True:
-    ready = select.select([orders, wake] + ([0] if self.reads else []), [], [])[0]
+    ready = select.select([orders, wake] + ([terminal] if self.reads else []), [], [])[0]
     if wake in ready:
         os.read(wake, 64)
         if role == "shell":
             self.child()
-    if 0 in ready:
-        read(0)
+    if terminal in ready:
+        read()
     if orders in ready:
         pending += os.read(orders, 65536)
         *lines, pending = pending.split(b"\n")
         for line in lines:
             name, *words = line.decode().split()
             if name == "ping":
-                while read(0):
+                while read():
                     pass
                 note("pong", number=int(words[0]))
             elif hasattr(self, name):

@@ -10,6 +10,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { parseStat } from "../../../src/server/targets/process-stat.js";
 import { until } from "../../tmux/private-server.js";
 
 /** What a victim wrote down; see victim.py. */
@@ -114,7 +115,9 @@ export class Victims {
       return asked.filter(({ pid, start }) => !answered.has(pid) && isAlive(pid, start));
     };
     await until("all victims to answer", () => silent().length === 0, PATIENCE_MS).catch((error: unknown) => {
-      const facts = silent().map(({ pid, role, pane }) => `${role} ${pid} in ${pane}: ${statOf(pid)}`);
+      const facts = silent().map(
+        ({ pid, role, pane }) => `${role} ${pid} in ${pane} (${statOf(pid)?.state})`,
+      );
       throw new Error(`no answer to ping ${number} from ${facts.join("; ")}`, { cause: error });
     });
   }
@@ -122,15 +125,20 @@ export class Victims {
 
 /** Whether that very process runs; a zombie does not. */
 export function isAlive(pid: number, start: string): boolean {
-  try {
-    const stat = statOf(pid);
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[19] === start && fields[0] !== "Z" && fields[0] !== "X";
-  } catch {
-    return false; // gone
-  }
+  const stat = statOf(pid);
+  return stat?.startRaw === start && !/[ZX]/u.test(stat.state);
 }
 
-function statOf(pid: number): string {
-  return readFileSync(`/proc/${pid}/stat`, "utf8");
+/** Whether a victim is in the foreground of its terminal. */
+export function isInFront({ pid }: Pick<Note, "pid">): boolean {
+  const stat = statOf(pid);
+  return stat !== undefined && stat.pgid === stat.tpgid;
+}
+
+function statOf(pid: number) {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return undefined; // gone
+  }
 }

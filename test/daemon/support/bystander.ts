@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { Flips } from "../../bench/support/flips.js";
 import { follow } from "../../bench/support/follow.js";
@@ -19,6 +20,8 @@ export interface Noticed {
   readonly p99: number;
   /** The longest read of everything. */
   readonly longestRead: number;
+  /** The longest that this process itself, which measures, could not run: what a busy machine does to everybody. */
+  readonly noise: number;
 }
 
 /** An agent on the daemon's own host whose hooks report without a pause, a watcher of it, and a reader of everything. */
@@ -26,6 +29,7 @@ export class Bystander {
   #lags: number[] = [];
   #reads: number[] = [];
   #over = false;
+  readonly #pauses = monitorEventLoopDelay({ resolution: 10 });
   #done: Promise<unknown> = Promise.resolve();
   readonly #resources = new Resources();
 
@@ -35,6 +39,7 @@ export class Bystander {
     await follow(this.scene.client, this.#resources, { filter: { targets: [name] } }, (message) => {
       for (const sentAt of flips.take(message)) this.#lags.push(performance.now() - sentAt);
     });
+    this.#pauses.enable();
     this.#done = Promise.all([this.#report(flips), this.#read()]);
     // Thrown by `take` or `close`.
     this.#done.catch(() => undefined);
@@ -69,14 +74,17 @@ export class Bystander {
       events: this.#lags.length,
       p99: percentile(this.#lags, 0.99),
       longestRead: percentile(this.#reads, 1),
+      noise: this.#pauses.max / 1e6,
     };
     this.#lags = [];
     this.#reads = [];
+    this.#pauses.reset();
     return noticed;
   }
 
   async close(): Promise<void> {
     this.#over = true;
+    this.#pauses.disable();
     try {
       await this.#done;
     } finally {
