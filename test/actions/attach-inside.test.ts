@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { remoteCommand } from "../../src/server/actions/attach.js";
 import { createPrivateServer, type PrivateServer, until } from "../tmux/private-server.js";
 import { ActionScene, refusal, type TargetInit } from "./support/actor.js";
@@ -21,6 +21,11 @@ describe("attach, in a terminal", () => {
   afterAll(async () => {
     outer?.dispose();
     await actors?.close();
+  });
+
+  afterEach(async () => {
+    outer.tmux("kill-window", "-a");
+    await until("no client", () => shown().length === 0);
   });
 
   const FACTS = "#{session_name}|#{window_id}|#{pane_id}";
@@ -94,7 +99,7 @@ describe("attach, in a terminal", () => {
     }
   });
 
-  it("TC-022 selects nothing when the window has left the session, the pane has gone or the server is another one", async () => {
+  it("TC-022 selects nothing when the window has left the session or the pane has gone", async () => {
     const { paneId, windowId } = await session("left");
     const active = (): string => terminal.tmux("display-message", "-p", "-t", "=left:", "#{window_id}");
     const before = active();

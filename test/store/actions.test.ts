@@ -68,6 +68,7 @@ function pages(
     all.push(...page);
     const last = page.at(-1);
     if (last === undefined) return all;
+    if (all.length > 1_000) throw new Error("the list does not end");
     after = last;
     between();
   }

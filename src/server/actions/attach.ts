@@ -8,6 +8,7 @@ import { guarded } from "../tmux/guard.js";
 import type { Job, Request } from "./desk.js";
 import { unreached } from "./pane-hand.js";
 import { panePins } from "./pane-pins.js";
+import { parseRef } from "./ref.js";
 import { refused } from "./refusal.js";
 
 /** What is to be executed; not stored. */
@@ -38,18 +39,19 @@ export function attachRequest(
     deed: "attach",
     anew: true,
     plainPanes: true,
-    act: (job) => attach(job, clientTmux, plan, settings),
+    act: (job) => attach(job, target?.ref ?? "", clientTmux, plan, settings),
   };
 }
 
 async function attach(
   job: Job,
+  ref: string,
   clientTmux: string,
   plan: AttachPlan,
   settings: AttachSettings,
 ): Promise<ActionOutcome> {
   const { monitor } = job;
-  const sessionId = await select(job);
+  const sessionId = await select(job, ref);
   const { kind, sshTarget } = monitor.target;
   const { socketPath } = monitor;
   if (kind === "ssh") {
@@ -65,13 +67,15 @@ async function attach(
 }
 
 /** Makes the pane the active one of its window, and that the current one of its session; returns the session's id. */
-async function select({ monitor, pane, bootId }: Job): Promise<string> {
+async function select({ monitor, pane, bootId }: Job, ref: string): Promise<string> {
   const { identity } = pane;
+  const named = parseRef(ref);
+  // Of several sessions that show the pane the ref may name another one than lists do.
+  const session = named.kind === "pane" ? named.sessionName : identity?.sessionName;
   const paneId = identity?.paneId ?? "";
   const windowId = identity?.windowId ?? "";
   const row = monitor.topology?.rows.find(
-    (link) =>
-      link.paneId === paneId && link.windowId === windowId && link.sessionName === identity?.sessionName,
+    (link) => link.paneId === paneId && link.windowId === windowId && link.sessionName === session,
   );
   if (row === undefined || monitor.socketPath === "")
     throw new ContractError(ErrorCode.E_REF_NOT_FOUND, "the pane's session is not known now", {

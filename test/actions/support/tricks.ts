@@ -22,6 +22,21 @@ function tell(slot: Slot, order: string): void {
   if (agent !== undefined) slot.victims.tell(agent, order);
 }
 
+/** Turns something on and off a few times, so that it is one way at the look and the other at the keys. */
+function flicker(on: readonly string[], off: readonly string[]): Trick["run"] {
+  return async (slot, random) => {
+    const at = ["-t", slot.paneId];
+    for (let time = 0; time < 6; time++) {
+      await slot.tmux(...on.slice(0, 1), ...at, ...on.slice(1));
+      await delay(random.between(0, 6));
+      await slot.tmux(...off.slice(0, 1), ...at, ...off.slice(1));
+      await delay(random.between(0, 6));
+    }
+  };
+}
+
+const SYNCHRONIZE = ["set-option", "-w", "synchronize-panes"];
+
 const TRICKS: readonly (readonly [number, string, Trick["run"]])[] = [
   [14, "nothing", async () => undefined],
   [
@@ -56,6 +71,9 @@ const TRICKS: readonly (readonly [number, string, Trick["run"]])[] = [
     "synchronised panes",
     (slot) => slot.tmux("set-option", "-w", "-t", slot.paneId, "synchronize-panes", "on"),
   ],
+  [4, "copy mode comes and goes", flicker(["copy-mode"], ["copy-mode", "-q"])],
+  [5, "input goes and comes", flicker(["select-pane", "-d"], ["select-pane", "-e"])],
+  [6, "panes are synchronised now and then", flicker([...SYNCHRONIZE, "on"], [...SYNCHRONIZE, "off"])],
   [8, "the agent goes", async (slot, random) => leave(slot, random)],
   [
     8,
