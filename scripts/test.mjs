@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { failures } from "./failures.mjs";
+import { unhandledFile } from "./unhandled-reporter.mjs";
 
 const AGENTS = "test/e2e/agents";
 const NIGHTLY = {
@@ -64,8 +65,16 @@ function counts(name) {
 /** Runs one project, or some folders of it, and leaves its outcome in test-results. */
 function runProject(name, { project = name, words = [], env = {} } = {}) {
   const file = `--outputFile.json=test-results/${name}.json`;
-  const reporters = ["--reporter", "default", "--reporter", "json", file];
-  const status = run("vitest", ["run", "--project", project, ...reporters, ...words], env);
+  const reporters = ["default", "json", "./scripts/unhandled-reporter.mjs"].flatMap((each) => [
+    "--reporter",
+    each,
+  ]);
+  const outside = unhandledFile(name);
+  rmSync(outside, { force: true });
+  const status = run("vitest", ["run", "--project", project, ...reporters, file, ...words], {
+    ...env,
+    AGTMUX_TEST_UNHANDLED: outside,
+  });
   const counted = counts(name);
   const failed = counted.failed === 0 && status !== 0 ? 1 : counted.failed;
   return { name, passed: counted.passed, failed };

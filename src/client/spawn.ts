@@ -8,8 +8,8 @@ import type { AgtmuxError } from "./errors.js";
 import { type Environment, socketCandidates, stateDirectory } from "./paths.js";
 import { checkSocket, connectionError, unavailable } from "./socket-check.js";
 
-/** How long a daemon may take until it answers, in milliseconds. */
-const START_DEADLINE_MS = 10_000;
+/** How long a daemon may take until it answers, in milliseconds: fifty that are started at once on a busy machine take ten seconds. */
+const START_DEADLINE_MS = 30_000;
 const POLL_FIRST_MS = 25;
 const POLL_MAX_MS = 250;
 /** What is read of a failed daemon's last words, in bytes. */
@@ -93,7 +93,7 @@ function startFailed(lastWords: string, how: string, env: Environment): AgtmuxEr
 /**
  * Starts the daemon and resolves once one answers, be it this one or that of another client that was faster:
  * the daemon's own lock decides, and losers exit with 0. Rejects with E_DAEMON_UNAVAILABLE when it cannot start
- * (with the daemon's own line) or does not answer within the deadline (10 s by default).
+ * (with the daemon's own line) or does not answer within the deadline (30 s by default).
  */
 export async function startDaemon(options: StartOptions): Promise<void> {
   const { env, deadlineMs = START_DEADLINE_MS } = options;

@@ -95,6 +95,7 @@ describe("an action on a store that refuses", () => {
   it("to begin it sends nothing, and is a refusal that every replay gives, then and afterwards", async () => {
     // C-c is waited upon for 3 s; whoever comes next is planned and waits for its turn.
     const first = lab.client.actions.kill({ target: await lab.target(agent), confirmed: true });
+    await eventually("it to be on its way", () => agent.received === "\u0003");
     const target = await lab.target(agent);
     const second = refusal(send(target));
     await eventually("it to be planned", () => onDisk(target.requestRef)?.status === "planned");
