@@ -69,7 +69,7 @@ module.exports = {
       severity: "error",
       from: {
         path: "^src/server/",
-        pathNot: "^src/server/(targets/.*executor|targets/ssh/ssh-process|tmux/doorbell)",
+        pathNot: "^src/server/(targets/local-(shells|children)|targets/ssh/ssh-process|tmux/doorbell)",
       },
       to: { path: "^(node:)?child_process$" },
     },

@@ -96,7 +96,7 @@ async function play(slot: Slot, number: number, random: Random, tally: Tally): P
   const letters = Array.from({ length: 4 }, () => String.fromCharCode(65 + Math.floor(random.next() * 26)));
   const marker = `R${String(number).padStart(5, "0")}X${letters.join("")}`;
   // A shell that was given it and an Enter would make a file.
-  const text = ["text", "paste", "enter"].includes(deed) ? `${marker}; to${"u"}ch c${number}` : "";
+  const text = ["text", "paste", "enter"].includes(deed) ? `${marker}; touch c${number}` : "";
   const trick = pickTrick(random);
   const scene = SCENES[deed] ?? "idle";
   const pane = await slot.ready(scene);
@@ -120,7 +120,8 @@ async function play(slot: Slot, number: number, random: Random, tally: Tally): P
   const notes = slot.victims.read().slice(from);
   const meant = { pid: agent.pid, start: agent.start, pane: agent.pane };
   const dialog = scene === "dialog" ? Number(/part-(\d+)/u.exec(pane.agent?.promptText ?? "")?.[1]) : 0;
-  const round: Round = { deed, text: text.replaceAll("u", ""), meant, dialog, ...answer, notes, echoes };
+  const masked = slot.kind === "sh";
+  const round: Round = { deed, text, meant, masked, dialog, ...answer, notes, echoes };
   tally.add(
     `${number} ${slot.name} ${deed} / ${trick.name} ${Math.round(wait)} ms`,
     trick.name,

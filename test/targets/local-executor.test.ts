@@ -61,7 +61,7 @@ describe("the local executor", () => {
       socket: { path: "/x" },
       env: { PATH: process.env["PATH"], LC_ALL: "C", TMUX: "t", TMUX_PANE: "%1", TMUX_TMPDIR: "/d" },
     });
-    expect((await executor.run(["list-keys"])).stdout).toBe("C.UTF-8|||/d|-u -N -S /x list-keys\n");
+    expect((await executor.run(["list-keys"])).stdout).toBe("C|||/d|-u -N -S /x list-keys\n");
     await executor.close();
   });
 

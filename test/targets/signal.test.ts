@@ -4,12 +4,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createLinuxProcessTable } from "../../src/server/targets/linux-process-table.js";
 import { createLocalAgentFiles } from "../../src/server/targets/local-agent-files.js";
 import { createLocalTarget } from "../../src/server/targets/local-target.js";
-import { CommandChannel } from "../../src/server/targets/ssh/command-channel.js";
+import { CommandChannel } from "../../src/server/targets/shell/command-channel.js";
+import { remoteShells } from "../../src/server/targets/ssh/remote-shells.js";
 import { signalRemote } from "../../src/server/targets/ssh/remote-signal.js";
 import type { TargetHost } from "../../src/server/targets/target-host.js";
 import { createPrivateServer, type PrivateServer, signal, until } from "../tmux/private-server.js";
 import { PaneProgram } from "./pane-program.js";
-import { LocalShells, SHELLS } from "./ssh/local-shells.js";
+import { LocalShells, SHELLS } from "./shell/local-shells.js";
 import { LoopbackSshd } from "./ssh/loopback-sshd.js";
 
 /** Runs the promises of `TargetHost.signal`. */
@@ -103,7 +104,7 @@ describe("over ssh", () => {
   beforeAll(async () => {
     sshd = await LoopbackSshd.start();
     const connection = await sshd.open();
-    shell = new CommandChannel(connection);
+    shell = new CommandChannel(remoteShells(connection));
     close = () => connection.close();
   });
   afterAll(async () => {
@@ -118,6 +119,6 @@ describe("over ssh", () => {
 describe.each(SHELLS)("where sh is %s", (sh) => {
   const shells = new LocalShells(sh);
   afterAll(() => shells.close());
-  const shell = new CommandChannel(shells);
+  const shell = new CommandChannel(remoteShells(shells));
   signalContract(sh, () => ({ signal: (process, name) => signalRemote(shell, process, name) }));
 });

@@ -27,6 +27,7 @@ export function answerRequest(
     caller,
     payload: [promptId, String(forceTruncated)],
     deed: type,
+    looks: true,
     act: (job) => answer(job, job.agent(), type, { promptId, forceTruncated }),
   };
 }

@@ -42,6 +42,8 @@ export interface Request {
   readonly anew?: boolean | undefined;
   /** Works on a pane without an agent too. */
   readonly plainPanes?: boolean | undefined;
+  /** The first thing it does is to look at the pane: the look is begun while the plan is written down. */
+  readonly looks?: boolean | undefined;
   /** Does it. What it throws before `begin` is a refusal; it must not throw afterwards. */
   readonly act: (job: Job) => Promise<ActionOutcome>;
 }
@@ -129,12 +131,15 @@ export class ActionDesk {
       runtimeId,
       caller: redactText(cleanLine(request.caller, MAX_CALLER)),
     };
+    const turn = `${targetId} ${paneId}`;
+    const early = request.looks === true && this.#turns.free(turn) ? this.#early(pane) : undefined;
+    early?.hand.beginLook();
     // What is refused beyond this point is written down too.
     const actionId = known?.actionId ?? ledger.plan(plan, expected);
     const finished = await ledger.execute({ actionId, type, runtimeId }, () =>
       this.#outcome(() =>
-        this.#turns.take(`${targetId} ${paneId}`, async () =>
-          request.act(this.#admit(request, actionId, pane, expected)),
+        this.#turns.take(turn, async () =>
+          request.act(this.#admit(request, actionId, pane, expected, early)),
         ),
       ),
     );
@@ -156,7 +161,7 @@ export class ActionDesk {
   }
 
   /** Throws ContractError: the refusal. */
-  #admit(request: Request, actionId: string, pane: Pane, expected: Expectation): Job {
+  #admit(request: Request, actionId: string, pane: Pane, expected: Expectation, early?: Agent): Job {
     const { targets, journal, ledger, now, settings } = this.parts;
     const targetId = pane.identity?.target ?? "";
     const paneId = pane.identity?.paneId ?? "";
@@ -194,9 +199,18 @@ export class ActionDesk {
       begin: () => ledger.begin({ actionId, type, runtimeId }),
       agent: () => {
         if (runtime === undefined) throw noAgent();
-        return this.#agent(runtime, monitor);
+        return early ?? this.#agent(runtime, monitor);
       },
     };
+  }
+
+  /** The agent of a pane, before anything was checked; undefined where there is nobody to look at. */
+  #early({ identity, agent }: Pane): Agent | undefined {
+    const { targets, journal, adapter } = this.parts;
+    const monitor = targets.find(identity?.target ?? "");
+    const runtime = journal.runtime(agent?.runtimeId ?? "");
+    if (monitor === undefined || monitor.fault !== undefined || runtime === undefined) return undefined;
+    return adapter(runtime.record.agentType) && this.#agent(runtime, monitor);
   }
 
   #agent({ record }: LiveRuntime, monitor: TargetMonitor): Agent {

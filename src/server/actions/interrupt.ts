@@ -2,7 +2,7 @@ import type { InterruptRequest } from "../../../gen/agtmux/v1/action_pb.js";
 import type { AgentState } from "../engine/state.js";
 import type { ActionOutcome } from "../store/action-store.js";
 import type { Agent, Job, Request } from "./desk.js";
-import { dialogPins } from "./screen-state.js";
+import { dialogPins, noDialogPins } from "./screen-state.js";
 import { Stepper } from "./stepper.js";
 import { becomes } from "./watching.js";
 
@@ -17,6 +17,7 @@ export function interruptRequest({ target }: InterruptRequest, caller: string): 
     caller,
     payload: [],
     deed: "interrupt",
+    looks: true,
     act: (job) => interrupt(job, job.agent()),
   };
 }
@@ -24,14 +25,15 @@ export function interruptRequest({ target }: InterruptRequest, caller: string): 
 async function interrupt(job: Job, agent: Agent): Promise<ActionOutcome> {
   const { dialog: knowledge } = agent.adapter;
   const { runningLine } = knowledge;
-  const pressed = await new Stepper(job, agent).step(({ look, dialog, reading }) => {
+  const pressed = await new Stepper(job, agent).step((now) => {
+    const { look, dialog, reading } = now;
     const runs = runningLine !== undefined && look.lines.some(({ text }) => text.includes(runningLine));
     // What stands on the screen and would be stopped by the key must still stand there; nothing else may be.
     const pins = dialog
       ? dialogPins(reading?.dialogText ?? "")
       : runs
         ? { present: [runningLine] }
-        : { absent: agent.adapter.screen.inputBox.absent };
+        : noDialogPins(now, agent.adapter);
     return () => agent.hand.press(look, [knowledge.interruptKey], pins);
   });
   if (pressed.kind === "unknown")

@@ -64,13 +64,16 @@ export class ProvenGuards {
 
   constructor(private readonly cleanUp: CleanUp) {}
 
+  proven({ target, bootId }: Pick<Aim, "target" | "bootId">): boolean {
+    return this.#proven.has(`${target} ${bootId}`);
+  }
+
   /**
    * Throws ContractError: E_UNSUPPORTED where tmux does not guard as it must, E_RUNTIME_STALE when the pane is gone.
    * Rejects with ExecutorError.
    */
   async prove(executor: Executor, { target, bootId, paneId }: Aim): Promise<void> {
-    const key = `${target} ${bootId}`;
-    if (this.#proven.has(key)) return;
+    if (this.proven({ target, bootId })) return;
     const { stdout } = await executor.run(guardProbe(paneId));
     if (stdout !== PROBE_ANSWERS) {
       // Of a pane that is gone all answers are no, and say nothing of the guard.
@@ -83,7 +86,7 @@ export class ProvenGuards {
       );
     }
     await this.cleanUp.sweep(executor);
-    this.#proven.add(key);
+    this.#proven.add(`${target} ${bootId}`);
   }
 }
 
@@ -92,6 +95,8 @@ export class ProvenGuards {
  * test everything else in the turn in which it sends.
  */
 export class PaneHand {
+  #begun: Promise<PaneLook> | undefined;
+
   constructor(
     private readonly executor: Executor,
     private readonly aim: Aim,
@@ -99,14 +104,28 @@ export class PaneHand {
     private readonly cleanUp: CleanUp,
   ) {}
 
+  /** Begins a look, which the next `look` takes for its own. */
+  beginLook(): void {
+    this.#begun = this.#look();
+    // Who takes it learns why it failed.
+    this.#begun.catch(() => undefined);
+  }
+
   /**
    * The pane as it is now, if it may be sent to. Throws ContractError: E_RUNTIME_STALE when pane or process is another
    * one, E_PRECONDITION_FAILED when keys would not reach the agent, or what `unreached` makes of an ExecutorError.
    */
-  async look(): Promise<PaneLook> {
+  look(): Promise<PaneLook> {
+    const begun = this.#begun;
+    this.#begun = undefined;
+    return begun ?? this.#look();
+  }
+
+  async #look(): Promise<PaneLook> {
     const { paneId, panePid, bootId } = this.aim;
     try {
-      await this.guards.prove(this.executor, this.aim);
+      // Without a wait where there is nothing to prove: the look is on its way when this returns.
+      if (!this.guards.proven(this.aim)) await this.guards.prove(this.executor, this.aim);
       const look = await lookAtPane(this.executor, paneId, { process: this.#process });
       if (look === undefined) throw stale("the pane is gone");
       if (look.panePid !== panePid || `${look.serverPid}:${look.serverStart}` !== bootId)

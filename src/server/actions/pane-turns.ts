@@ -8,6 +8,11 @@ const PATIENCE_MS = 5_000;
 export class PaneTurns {
   readonly #last = new Map<string, Promise<void>>();
 
+  /** Whether nobody is at a pane, or waits for it. */
+  free(pane: string): boolean {
+    return !this.#last.has(pane);
+  }
+
   /** Runs `work` when those before it in that pane have ended. Rejects with ContractError E_TIMEOUT if they take too long. */
   async take<T>(pane: string, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(pane) ?? Promise.resolve();

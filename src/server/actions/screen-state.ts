@@ -1,6 +1,6 @@
 import type { AnyAdapter } from "../adapters/contract.js";
 import { type InputBox, readInputBox } from "../adapters/input-box.js";
-import { isSteady, readScreen, type ScreenReading } from "../adapters/screen-patterns.js";
+import { isSteady, pattern, readScreen, type ScreenReading } from "../adapters/screen-patterns.js";
 import { MAX_PINNED_LINES } from "../tmux/guard.js";
 import type { PaneLook } from "../tmux/pane-look.js";
 import type { ExtraPins } from "./pane-hand.js";
@@ -32,6 +32,12 @@ export function seen(look: PaneLook, adapter: AnyAdapter): Seen {
 /** What must hold as keys are sent to the input box: it stands where it stood, with the cursor in it, and no dialog does. */
 export function inputPins({ look }: Seen, { screen }: AnyAdapter): ExtraPins {
   return { cursor: look.cursor, present: screen.inputBox.present, absent: screen.inputBox.absent };
+}
+
+/** What must hold as keys are sent where no input box is seen: no dialog has opened. What stands there already may stay. */
+export function noDialogPins({ look }: Seen, { screen }: AnyAdapter): ExtraPins {
+  const stands = (source: string): boolean => look.lines.some(({ text }) => pattern(source).test(text));
+  return { absent: screen.inputBox.absent.filter((source) => !stands(source)) };
 }
 
 /** What must hold as keys are sent to an open dialog: each line of it that says something stands on the screen. */

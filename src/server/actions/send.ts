@@ -8,7 +8,7 @@ import type { Agent, Job, Request } from "./desk.js";
 import { keyKind } from "./keys.js";
 import type { ExtraPins } from "./pane-hand.js";
 import { refused } from "./refusal.js";
-import { dialogPins, inputPins, type Seen, seen } from "./screen-state.js";
+import { dialogPins, inputPins, noDialogPins, type Seen, seen } from "./screen-state.js";
 import { Stepper } from "./stepper.js";
 import { checkedBytes, checkedText } from "./text.js";
 import { lookUntil } from "./watching.js";
@@ -55,6 +55,7 @@ export function sendRequest(request: SendRequest, caller: string): Request {
     caller,
     payload: [...words, String(enter), String(paste), String(overDraft)],
     deed: payload.kind === "key" && payload.harmless ? "send_harmless_key" : "send",
+    looks: true,
     act: (job) => new Sending(job, job.agent(), overDraft).run(payload, enter),
   };
 }
@@ -112,7 +113,10 @@ class Sending {
   /** Throws the refusal. */
   #pins(now: Seen, harmless: boolean): ExtraPins {
     if (harmless) return {};
-    if (!now.dialog) return now.box === undefined ? {} : inputPins(now, this.agent.adapter);
+    if (!now.dialog)
+      return now.box === undefined
+        ? noDialogPins(now, this.agent.adapter)
+        : inputPins(now, this.agent.adapter);
     const { ifState } = this.job.expected;
     const { rule, dialogText = "" } = now.reading ?? {};
     if (ifState.length !== 1 || ifState[0] !== rule?.state)
@@ -136,6 +140,8 @@ class Sending {
       if (!now.dialog && box === undefined) throw refused("no_input_box", "the input box has gone");
       if (!now.dialog && box?.draft === "" && !blank)
         throw refused("text_gone", "the text does not show in the input box");
+      if (!this.overDraft && typedBeside(now, text))
+        throw refused("draft_changed", "something else was typed beside the text");
       before = box?.draft ?? "";
       inDialog = now.dialog;
       const line = box === undefined ? [] : [look.lines[box.row]?.text ?? ""];
@@ -173,6 +179,14 @@ class Sending {
       (now) => !now.look.lines.some(({ text: shown }) => pattern(menu.line).test(shown)),
     );
   }
+}
+
+/** Whether the input box's first line shows the whole text and something else. What shows otherwise than it was sent tells nothing. */
+function typedBeside({ box, look }: Seen, text: Uint8Array): boolean {
+  if (box === undefined) return false;
+  const shown = (look.lines[box.row]?.vivid ?? "").replace(/^\s*\S/u, "").replace(/\s+/gu, "");
+  const own = Buffer.from(text).toString("utf8").replace(/\s+/gu, "");
+  return own !== "" && shown !== own && shown.includes(own);
 }
 
 const SLASH = "/".charCodeAt(0);

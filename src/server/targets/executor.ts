@@ -46,8 +46,8 @@ export interface RunOptions {
   /** Most bytes of stdout (16 MiB). */
   readonly maxBytes?: number | undefined;
   /**
-   * Only if this process runs and is what the keys of its pane reach (`isInFront`), looked at right before, without a wait
-   * in between; rejects with `process_changed` otherwise.
+   * Only if this process runs and is what the keys of its pane reach (`front` of ssh/remote-shells.ts), looked at right before,
+   * without a wait in between; rejects with `process_changed` otherwise.
    */
   readonly process?: PaneProcessProof | undefined;
 }
@@ -63,8 +63,8 @@ export interface Doorbell {
 /** Runs tmux of one target. The same contract for the local host and over ssh. */
 export interface Executor {
   /**
-   * Runs tmux once, never through a shell. `argv` holds tmux arguments without the binary and the socket
-   * options; words are taken literally, commands are joined with `sequence` of tmux/argv.ts. Never starts a
+   * Runs tmux once. `argv` holds tmux arguments without the binary and the socket options; words are taken literally,
+   * whatever starts tmux, commands are joined with `sequence` of tmux/argv.ts. Never starts a
    * tmux server. Rejects with ExecutorError; nothing is retried here.
    */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;

@@ -1,25 +1,21 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { setTimeout as delay } from "node:timers/promises";
 import { tmuxWords } from "../tmux/argv.js";
 import { doorbellArguments, startDoorbell } from "../tmux/doorbell.js";
 import {
-  DEFAULT_MAX_BYTES,
   DEFAULT_TIMEOUT_MS,
   type Doorbell,
   type Executor,
   ExecutorError,
-  failureReported,
-  MAX_STDERR_BYTES,
   processChanged,
-  type RunOptions,
-  type RunResult,
 } from "./executor.js";
+import { LocalChildren } from "./local-children.js";
+import { LocalShells } from "./local-shells.js";
 import type { PaneProcessProof } from "./process-proof.js";
+import { type ChannelSettings, CommandChannel } from "./shell/command-channel.js";
+import { tmuxAnswer } from "./shell/tmux-answer.js";
+import { startTask } from "./starter.js";
 
-/** Time between the polite and the hard end of a child, in milliseconds. */
-const KILL_AFTER_MS = 250;
-/** Longest wait for children to be gone when the executor closes, in milliseconds. */
-const CLOSE_MS = 1_000;
+/** A shell more costs this host little, so nobody waits for one for long. */
+const SHELLS: ChannelSettings = { maxLanes: 8, patienceMs: 1, idleMs: 30_000 };
 
 export interface LocalExecutorOptions {
   /** Name (looked up in `env.PATH`) or absolute path of tmux; `tmux` without it. */
@@ -34,81 +30,46 @@ export interface LocalExecutorOptions {
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** Longest task of a kept shell, which reads byte by byte: beyond that, to start tmux from here is faster. */
+const MAX_TASK_BYTES = 4_096;
+
 /** Runs tmux on this host. Throws nothing; every failure is an ExecutorError of the call that met it. */
 export function createLocalExecutor(options: LocalExecutorOptions): Executor {
   const file = options.tmuxBinary ?? "tmux";
   const socket = socketOptions(options.socket);
   const env = tmuxEnvironment(options.env);
-  const running = new Map<ChildProcess, { fail(error: ExecutorError): void; gone: Promise<void> }>();
+  // -u: tmux speaks UTF-8 to us whatever the locale; -N: it never starts a server.
+  const base = ["-u", "-N", ...socket];
+  const shells = new LocalShells([file, ...base], env);
+  const shell = new CommandChannel(shells, SHELLS);
+  const children = new LocalChildren(env);
+  const closing = new AbortController();
   const doorbells = new Set<Doorbell>();
-  let closed = false;
 
-  const run = async (argv: readonly string[], runOptions: RunOptions = {}): Promise<RunResult> => {
-    if (closed) throw new ExecutorError("failed", "the executor is closed");
-    // -u: tmux speaks UTF-8 to us whatever the locale; -N: it never starts a server.
-    const words = ["-u", "-N", ...socket, ...tmuxWords(argv)];
-    const { promise, resolve, reject } = Promise.withResolvers<RunResult>();
-    const { promise: gone, resolve: setGone } = Promise.withResolvers<void>();
+  const run: Executor["run"] = async (argv, runOptions = {}) => {
+    if (closing.signal.aborted) throw closedError();
+    const words = tmuxWords(argv);
+    const { stdin, process } = runOptions;
     const timeoutMs = runOptions.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const maxBytes = runOptions.maxBytes ?? DEFAULT_MAX_BYTES;
-
     // Nothing may come between this look and the start of tmux.
-    if (runOptions.process !== undefined && options.inFront?.(runOptions.process) !== true)
-      throw processChanged();
-    let child: ChildProcess;
-    try {
-      child = spawn(file, words, {
-        cwd: "/",
-        env,
-        stdio: [runOptions.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
-      });
-    } catch (error) {
-      throw spawnFailure(error, file);
-    }
-    const fail = (error: ExecutorError): void => {
-      clearTimeout(deadline);
-      reject(error);
-      end(child);
+    const onTurn = (): void => {
+      if (process !== undefined && options.inFront?.(process) !== true) throw processChanged();
     };
-    const deadline = setTimeout(
-      () => fail(new ExecutorError("timeout", `tmux did not answer within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
-    running.set(child, { fail, gone });
-
-    const stdout = collect(child.stdout, maxBytes, () =>
-      fail(new ExecutorError("too_large", `tmux answered with more than ${maxBytes} bytes`)),
-    );
-    const stderr = collect(child.stderr, MAX_STDERR_BYTES, () => undefined);
-    // tmux may end without reading what it is fed; its answer says what came of it.
-    child.stdin?.on("error", () => undefined);
-    child.stdin?.end(runOptions.stdin);
-
-    child.on("error", (error) => {
-      fail(spawnFailure(error, file));
-      running.delete(child);
-      setGone();
-    });
-    child.on("close", (status, signal) => {
-      clearTimeout(deadline);
-      running.delete(child);
-      setGone();
-      if (status === null) {
-        reject(new ExecutorError("failed", `tmux was ended by ${signal}`));
-        return;
-      }
-      const said = stderr();
-      const failure = failureReported(status, said);
-      if (failure === undefined) resolve({ status, stdout: stdout(), stderr: said });
-      else reject(failure);
-    });
-    return promise;
+    const bytes = words.reduce((sum, word) => sum + Buffer.byteLength(word), stdin?.length ?? 0);
+    if (bytes > MAX_TASK_BYTES || stdin?.includes(0) === true) {
+      onTurn();
+      return children.run(file, [...base, ...words], { ...runOptions, timeoutMs });
+    }
+    const { maxBytes } = runOptions;
+    const task = startTask(words, stdin);
+    const answer = await shell.run(task, { timeoutMs, maxBytes, onTurn, signal: closing.signal });
+    return tmuxAnswer(answer, file, "on this host");
   };
 
   return {
     run,
     doorbell(onRing, onEnd) {
-      if (closed) {
+      if (closing.signal.aborted) {
         queueMicrotask(() => onEnd("the executor is closed"));
         return { ready: Promise.resolve(false), close: () => undefined };
       }
@@ -128,16 +89,17 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
       };
     },
     async close() {
-      closed = true;
       for (const bell of doorbells) bell.close();
       doorbells.clear();
-      const ended = [...running.values()].map(({ fail, gone }) => {
-        fail(new ExecutorError("failed", "the executor is closed"));
-        return gone;
-      });
-      await Promise.race([Promise.all(ended), delay(CLOSE_MS, undefined, { ref: false })]);
+      closing.abort();
+      shell.close(closedError());
+      await Promise.all([shells.gone(), children.close(closedError())]);
     },
   };
+}
+
+function closedError(): ExecutorError {
+  return new ExecutorError("failed", "the executor is closed");
 }
 
 function socketOptions(socket: LocalExecutorOptions["socket"]): string[] {
@@ -146,41 +108,8 @@ function socketOptions(socket: LocalExecutorOptions["socket"]): string[] {
   return [];
 }
 
-/** Without TMUX, which names another server, and with messages in the language that `failureReported` reads. */
+/** Without TMUX, which names another server, and with messages in the language that `failureReported` reads; bytes stay bytes in a shell. */
 function tmuxEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { TMUX: _server, TMUX_PANE: _pane, ...rest } = env;
-  return { ...rest, LC_ALL: "C.UTF-8" };
-}
-
-function spawnFailure(error: unknown, file: string): ExecutorError {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "ENOENT")
-    return new ExecutorError("tmux_not_found", `no tmux found as ${file}`, { cause: error });
-  const why = error instanceof Error ? error.message : String(error);
-  return new ExecutorError("failed", `tmux could not be started: ${why}`, { cause: error });
-}
-
-/** Ends a child whatever state it is in; a stopped one obeys SIGKILL only. */
-function end(child: ChildProcess): void {
-  child.stdout?.destroy();
-  child.stderr?.destroy();
-  child.stdin?.destroy();
-  child.kill("SIGTERM");
-  setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
-}
-
-/** Gathers a stream up to `max` bytes; `onMore` is called at the first byte beyond, the rest is dropped. */
-function collect(stream: NodeJS.ReadableStream | null, max: number, onMore: () => void): () => string {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  stream?.on("data", (chunk: Buffer) => {
-    const room = max - bytes;
-    if (room < 0) return;
-    bytes += chunk.length;
-    chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
-    if (chunk.length > room) onMore();
-  });
-  stream?.on("error", () => undefined);
-  // Decoding gives U+FFFD for what is no UTF-8 and for a character cut at the end: always well-formed.
-  return () => Buffer.concat(chunks).toString("utf8");
+  return { ...rest, LC_ALL: "C" };
 }

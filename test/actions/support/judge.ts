@@ -9,6 +9,8 @@ export interface Round {
   readonly text: string;
   /** The process that the look showed. */
   readonly meant: Pick<Note, "pid" | "start" | "pane">;
+  /** The agent does not show what it was given as it was given. */
+  readonly masked: boolean;
   /** The dialog that the look showed. */
   readonly dialog: number;
   readonly result: "ok" | "refused" | "result_unknown" | "failed";
@@ -87,7 +89,7 @@ export function judge(round: Round): Verdict {
   if (result === "result_unknown" && !whole.startsWith(mine))
     broken.push(`unknown, and the agent got ${JSON.stringify(mine)}`);
   const { wrong, surprised } = dialogs(round);
-  return { broken: [...broken, ...wrong], late, unread, surprised };
+  return { broken: [...broken, ...wrong, ...drafts(round)], late, unread, surprised };
 }
 
 /** Enter was held back: the text alone is what was sent. */
@@ -97,7 +99,21 @@ function refusedEnter({ effect, message }: Round): boolean {
 
 /** What of a stream is neither the user's draft nor the marks of a paste. */
 function sentTo(bytes: string): string {
-  return bytes.replaceAll("\u001b[200~", "").replaceAll("\u001b[201~", "").replaceAll("u", "");
+  return bytes.replaceAll("\u001b[200~", "").replaceAll("\u001b[201~", "").replaceAll("z", "");
+}
+
+/** Nothing that the user has typed may be submitted, unless it was typed in the moment of the Enter. */
+function drafts({ masked, meant, notes }: Round): string[] {
+  const mine = notes.filter(({ pid }) => pid === meant.pid);
+  const [submitted] = mine.filter(({ event, draft }) => event === "submitted" && draft?.includes("z"));
+  const typed = mine.find(
+    ({ event, hex }) => event === "bytes" && Buffer.from(hex ?? "", "hex").includes("z"),
+  );
+  if (masked || submitted === undefined || typed === undefined) return [];
+  const before = submitted.t - typed.t;
+  return before <= MOMENT
+    ? []
+    : [`${JSON.stringify(submitted.draft)} was submitted, ${before} µs after the user's part`];
 }
 
 /** Nothing may answer a dialog but an answer that was meant for it. */

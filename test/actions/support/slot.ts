@@ -91,7 +91,7 @@ export class Slot {
   async launch(): Promise<Note> {
     if (this.kind === "sh" && this.agent === undefined) {
       // Not Enter: an agent that was killed leaves its terminal as it is.
-      await this.tmux("send-keys", "-t", this.paneId, this.victims.command("agent"), "C-j");
+      await this.tmux("send-keys", "-t", this.paneId, this.victims.command("agent", true), "C-j");
     }
     return until(
       `an agent in ${this.paneId} of ${this.name}`,

@@ -92,7 +92,7 @@ const TRICKS: readonly (readonly [number, string, Trick["run"]])[] = [
     6,
     "the user types a draft",
     (slot, random) =>
-      slot.tmux("send-keys", "-t", slot.paneId, "-l", "u".repeat(Math.ceil(random.between(0, 3)))),
+      slot.tmux("send-keys", "-t", slot.paneId, "-l", "z".repeat(Math.ceil(random.between(0, 3)))),
   ],
   [
     2,

@@ -1,8 +1,8 @@
 """A program in a pane that writes down every byte its terminal gives it, and when.
 
-victim.py ROLE HOME: `agent` shows Claude Code's input box and keeps a session file; `shell` reads the terminal while no
+victim.py ROLE HOME [masked]: `agent` shows Claude Code's input box and keeps a session file; `shell` reads the terminal while no
 agent runs that it has started in front; `plain` only reads. HOME/log takes a JSON line per event; HOME/ctl.PID is a pipe for
-commands: `ping N` is answered in the log once the terminal was read, the others are the methods below.
+commands (with `masked`, an agent shows in small letters what it was given): `ping N` is answered in the log once the terminal was read, the others are the methods below.
 """
 
 import fcntl
@@ -16,6 +16,7 @@ import time
 import tty
 
 role, home = sys.argv[1], sys.argv[2]
+masked = "masked" in sys.argv
 pid = os.getpid()
 start = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[19]
 pane = os.environ.get("TMUX_PANE", "")
@@ -96,8 +97,9 @@ class Agent(Plain):
             cursor = ""
         else:
             foot = "  esc to interrupt" if self.running else "  ? for shortcuts"
-            # In small letters: what stands on a screen as it was sent, the terminal or a shell has put there.
-            lines += [ruler, f"\u276f\u00a0{self.draft.lower()}", ruler, foot]
+            # Masked, what stands on a screen as it was sent was put there by the terminal or a shell.
+            draft = self.draft.lower() if masked else self.draft
+            lines += [ruler, f"\u276f\u00a0{draft}", ruler, foot]
             cursor = f"\x1b[4;{3 + len(self.draft)}H"
         lines = [line[:columns] for line in lines[:rows]]
         os.write(1, ("\x1b[H\x1b[2J" + "\r\n".join(lines) + cursor).encode())

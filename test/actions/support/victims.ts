@@ -51,10 +51,10 @@ export class Victims {
     symlinkSync("/usr/bin/python3", join(home, "bin", "claude"));
   }
 
-  /** The command line of a victim, for a shell. */
-  command(role: Note["role"]): string {
+  /** The command line of a victim, for a shell. A masked agent shows in small letters what it was given. */
+  command(role: Note["role"], masked = false): string {
     const file = role === "agent" ? join(this.home, "bin", "claude") : "/usr/bin/python3";
-    return [file, ...PYTHON, PROGRAM, role, this.home].join(" ");
+    return [file, ...PYTHON, PROGRAM, role, this.home, ...(masked ? ["masked"] : [])].join(" ");
   }
 
   /** Reads what was written since, and returns all. */

@@ -3,13 +3,14 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ExecutorError } from "../../../src/server/targets/executor.js";
-import { CommandChannel } from "../../../src/server/targets/ssh/command-channel.js";
+import { CommandChannel } from "../../../src/server/targets/shell/command-channel.js";
 import type { SshConnection } from "../../../src/server/targets/ssh/connection.js";
+import { remoteShells } from "../../../src/server/targets/ssh/remote-shells.js";
 import { createSshExecutor, type ReachedHost } from "../../../src/server/targets/ssh/ssh-executor.js";
 import { createPrivateServer, signal, until } from "../../tmux/private-server.js";
 import { executorContract } from "../executor-contract.js";
 import { processContract } from "../process-contract.js";
-import { LocalShells, SHELLS } from "./local-shells.js";
+import { LocalShells, SHELLS } from "../shell/local-shells.js";
 import { LoopbackSshd } from "./loopback-sshd.js";
 
 let sshd: LoopbackSshd;
@@ -19,7 +20,7 @@ let host: Pick<ReachedHost, "shell" | "open">;
 beforeAll(async () => {
   sshd = await LoopbackSshd.start();
   connection = await sshd.open();
-  host = { shell: new CommandChannel(connection), open: (command) => connection.exec(command) };
+  host = { shell: new CommandChannel(remoteShells(connection)), open: (command) => connection.exec(command) };
 });
 afterAll(async () => {
   connection?.close();
@@ -34,7 +35,7 @@ processContract("TC-040 over ssh", (tmuxSocket) => createSshExecutor({ host: () 
 
 describe.each(SHELLS)("where sh is %s", (sh) => {
   const shells = new LocalShells(sh);
-  const shell = new CommandChannel(shells);
+  const shell = new CommandChannel(remoteShells(shells));
   afterAll(() => shells.close());
   processContract(sh, (tmuxSocket) =>
     createSshExecutor({ host: () => ({ shell, open: shells.exec }), tmuxSocket }),
@@ -65,7 +66,7 @@ describe("the ssh executor", () => {
     try {
       for (let round = 0; round < 25; round++) {
         const cut = await sshd.open();
-        const shell = new CommandChannel(cut);
+        const shell = new CommandChannel(remoteShells(cut));
         const executor = createSshExecutor({
           host: () => ({ shell, open: (command) => cut.exec(command) }),
           tmuxSocket: server.socketPath,

@@ -16,15 +16,16 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { WebSocketServer } from "ws";
 import { AppServerConnection } from "../../../src/server/adapters/codex/app-server-connection.js";
 import { ExecutorError } from "../../../src/server/targets/executor.js";
-import { CommandChannel, type RemoteShell } from "../../../src/server/targets/ssh/command-channel.js";
+import { CommandChannel, type HostShell } from "../../../src/server/targets/shell/command-channel.js";
 import type { SshConnection } from "../../../src/server/targets/ssh/connection.js";
 import {
   createRemoteAgentFiles,
   type RemoteAgentFiles,
 } from "../../../src/server/targets/ssh/remote-agent-files.js";
 import { RemoteHost } from "../../../src/server/targets/ssh/remote-host.js";
+import { remoteShells } from "../../../src/server/targets/ssh/remote-shells.js";
 import { until } from "../../tmux/private-server.js";
-import { LocalShells, SHELLS } from "./local-shells.js";
+import { LocalShells, SHELLS } from "../shell/local-shells.js";
 import { LoopbackSshd } from "./loopback-sshd.js";
 
 const now = (): number => Math.floor((performance.timeOrigin + performance.now()) * 1_000);
@@ -40,9 +41,9 @@ describe.each(SHELLS)("the agents' files of a host with %s", (sh) => {
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), "agtmux-files-"));
     shells = new LocalShells(sh);
-    channel = new CommandChannel(shells);
+    channel = new CommandChannel(remoteShells(shells));
     asked = [];
-    const shell: RemoteShell = {
+    const shell: HostShell = {
       run: (script, options) => {
         asked.push(String(script));
         return channel.run(script, options);
@@ -171,7 +172,7 @@ describe("the agents' files of a host", () => {
   it.runIf(process.getuid?.() !== 0)("that may not be read are no missing files", async () => {
     const directory = mkdtempSync(join(tmpdir(), "agtmux-files-"));
     const shells = new LocalShells();
-    const channel = new CommandChannel(shells);
+    const channel = new CommandChannel(remoteShells(shells));
     const files = createRemoteAgentFiles(new RemoteHost(() => channel, now), noDial);
     writeFileSync(join(directory, "secret"), "");
     chmodSync(join(directory, "secret"), 0);
@@ -203,7 +204,7 @@ describe("the sockets of a host", () => {
   beforeAll(async () => {
     sshd = await LoopbackSshd.start();
     connection = await sshd.open();
-    const channel = new CommandChannel(connection);
+    const channel = new CommandChannel(remoteShells(connection));
     files = createRemoteAgentFiles(new RemoteHost(() => channel, now), (path) => connection.forwardOut(path));
     directory = mkdtempSync(join(tmpdir(), "agtmux-sockets-"));
   });

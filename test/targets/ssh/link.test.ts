@@ -7,7 +7,7 @@ import { ReconnectDelay } from "../../../src/server/targets/ssh/reconnect-delay.
 import { watchSshFiles } from "../../../src/server/targets/ssh/ssh-files-watch.js";
 import { type ConnectOptions, SshLink } from "../../../src/server/targets/ssh/ssh-link.js";
 import { until } from "../../tmux/private-server.js";
-import { LocalShells } from "./local-shells.js";
+import { LocalShells } from "../shell/local-shells.js";
 import { LoopbackSshd } from "./loopback-sshd.js";
 
 const SETTINGS = {

@@ -5,16 +5,17 @@ import type { Process } from "../../../src/server/adapters/contract.js";
 import { ExecutorError } from "../../../src/server/targets/executor.js";
 import { createLinuxProcessTable } from "../../../src/server/targets/linux-process-table.js";
 import { HostUnsupported, type ProcessTable } from "../../../src/server/targets/process-table.js";
-import { CommandChannel, type RemoteShell } from "../../../src/server/targets/ssh/command-channel.js";
+import { CommandChannel, type HostShell } from "../../../src/server/targets/shell/command-channel.js";
 import { RemoteHost } from "../../../src/server/targets/ssh/remote-host.js";
 import { createRemoteProcessTable } from "../../../src/server/targets/ssh/remote-process-table.js";
+import { remoteShells } from "../../../src/server/targets/ssh/remote-shells.js";
 import { createPrivateServer, type PrivateServer, signal, until } from "../../tmux/private-server.js";
-import { LocalShells, SHELLS } from "./local-shells.js";
+import { LocalShells, SHELLS } from "../shell/local-shells.js";
 
 const now = (): number => Math.floor((performance.timeOrigin + performance.now()) * 1_000);
 
 /** A shell that answers each script by its words. */
-function scripted(answer: (script: string) => string): RemoteShell {
+function scripted(answer: (script: string) => string): HostShell {
   return {
     run: async (script) => ({
       status: 0,
@@ -34,9 +35,9 @@ describe.each(SHELLS)("the process table of a host with %s", (sh) => {
   beforeEach(() => {
     server = createPrivateServer();
     shells = new LocalShells(sh);
-    channel = new CommandChannel(shells);
+    channel = new CommandChannel(remoteShells(shells));
     asked = [];
-    const shell: RemoteShell = {
+    const shell: HostShell = {
       run: (script, options) => {
         asked.push(String(script));
         return channel.run(script, options);
@@ -157,7 +158,7 @@ describe("the process table of a host", () => {
     const panePid = Number(server.tmux("display-message", "-p", "#{pane_pid}"));
     const first = new LocalShells();
     const second = new LocalShells();
-    const channels = [new CommandChannel(first), new CommandChannel(second)];
+    const channels = [new CommandChannel(remoteShells(first)), new CommandChannel(remoteShells(second))];
     let at = 0;
     const reach = (): CommandChannel => {
       const channel = channels[at];

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { PROLOGUE, REMOTE_COMMAND } from "../../../src/server/targets/ssh/command-lane.js";
+import { REMOTE_COMMAND, REMOTE_PROLOGUE } from "../../../src/server/targets/ssh/remote-shells.js";
 import { shQuote, shWords } from "../../../src/server/targets/ssh/sh-quote.js";
 import { holds } from "../../support/property.js";
 
@@ -75,7 +75,7 @@ describe("quoting", () => {
     spawnSync("sh", ["-c", `command -v ${shell}`], { stdio: "ignore" }).status === 0;
   it.each(logins.filter(installed))("is all that the login shell %s leaves to sh", (login) => {
     const input = Buffer.concat([
-      Buffer.from(PROLOGUE),
+      Buffer.from(REMOTE_PROLOGUE),
       Buffer.from("printf %s "),
       shQuote("it's $HOME"),
       Buffer.from("\n"),

@@ -16,11 +16,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ExecutorError } from "../../../src/server/targets/executor.js";
-import { CommandChannel } from "../../../src/server/targets/ssh/command-channel.js";
+import { CommandChannel } from "../../../src/server/targets/shell/command-channel.js";
 import { lookUpProcesses } from "../../../src/server/targets/ssh/remote-processes.js";
 import { closeReader, openReader } from "../../../src/server/targets/ssh/remote-reader-folders.js";
+import { remoteShells } from "../../../src/server/targets/ssh/remote-shells.js";
 import { RemoteSpool } from "../../../src/server/targets/ssh/remote-spool.js";
-import { LocalShells, SHELLS } from "./local-shells.js";
+import { LocalShells, SHELLS } from "../shell/local-shells.js";
 
 const READER = "0123456789ab";
 const ID = "00000000-0000-4000-8000-0000000000";
@@ -41,7 +42,7 @@ describe.each(SHELLS)("the spool of a host with %s", (sh) => {
     mkdirSync(join(stateDir, "hooks"), { recursive: true });
     writeFileSync(places.scriptPath, "");
     shells = new LocalShells(sh);
-    shell = new CommandChannel(shells);
+    shell = new CommandChannel(remoteShells(shells));
     spool = new RemoteSpool(places, READER);
     await openReader(shell, places, READER);
   });

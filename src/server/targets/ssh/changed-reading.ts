@@ -1,5 +1,5 @@
 import { ExecutorError } from "../executor.js";
-import type { RemoteShell } from "./command-channel.js";
+import type { HostShell } from "../shell/command-channel.js";
 
 /** Variables of each remote shell: what it answered last, and the number that answer was given. */
 const NAME = /^[a-z]+$/u;
@@ -23,7 +23,7 @@ export class ChangedReading {
    * time. One reading at a time. Rejects with ExecutorError.
    */
   async read(
-    shell: RemoteShell,
+    shell: HostShell,
     script: string,
     maxBytes: number,
   ): Promise<{ readonly text: string; readonly changed: boolean }> {

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { Unreachable } from "../../adapters/contract.js";
-import type { RemoteShell } from "./command-channel.js";
+import type { HostShell } from "../shell/command-channel.js";
 import { shQuote } from "./sh-quote.js";
 
 /** Longest path of a Unix socket on Linux. */
@@ -9,7 +9,7 @@ const ABSENT = 2;
 const NOT_OWN = 3;
 
 export interface Dialling {
-  readonly shell: RemoteShell;
+  readonly shell: HostShell;
   /** Connects to a Unix socket of the host, over the connection. */
   dial(path: string): Promise<Duplex>;
 }

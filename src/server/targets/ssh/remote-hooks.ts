@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import type { HookFiles } from "../../ingest/hook-file.js";
 import { ExecutorError } from "../executor.js";
-import type { RemoteShell } from "./command-channel.js";
+import type { HostShell } from "../shell/command-channel.js";
 import type { SshConnection } from "./connection.js";
 import { type RemotePlaces, remotePlaces } from "./remote-state-dir.js";
 import { sftpHookFiles } from "./sftp-hook-files.js";
@@ -22,7 +22,7 @@ const MAX_MADE = 8;
 
 /** Rejects with ExecutorError, or SshError if the host gives no sftp. */
 export async function openRemoteHooks(
-  shell: RemoteShell,
+  shell: HostShell,
   connection: Pick<SshConnection, "sftp"> | undefined,
   reader: { lookNow(): Promise<void> },
 ): Promise<HookPlace> {

@@ -1,7 +1,7 @@
 import type { Micros } from "../../engine/state.js";
 import { cleanText } from "../../tmux/text.js";
 import { ExecutorError } from "../executor.js";
-import type { RemoteShell } from "./command-channel.js";
+import type { HostShell } from "../shell/command-channel.js";
 
 /** What is asked of a host once per connection. */
 export interface HostFacts {
@@ -38,7 +38,7 @@ const MAX_BYTES = 64 * 1024;
 
 /** What is known of a host beyond its tmux: asked once per connection, its clock every ten minutes. */
 export class RemoteHost {
-  #shell: RemoteShell | undefined;
+  #shell: HostShell | undefined;
   #facts: Promise<HostFacts> | undefined;
   #clock: HostClock | undefined;
   #clockAt: Micros = 0;
@@ -47,7 +47,7 @@ export class RemoteHost {
 
   /** `shell` throws ExecutorError while there is no connection; `now` is the daemon's clock. */
   constructor(
-    private readonly reach: () => RemoteShell,
+    private readonly reach: () => HostShell,
     private readonly now: () => Micros,
   ) {}
 
@@ -62,7 +62,7 @@ export class RemoteHost {
   }
 
   /** The shell of the present connection, with what is known of its host. Rejects with ExecutorError. */
-  async reached(): Promise<{ readonly shell: RemoteShell; readonly facts: HostFacts }> {
+  async reached(): Promise<{ readonly shell: HostShell; readonly facts: HostFacts }> {
     const shell = this.reach();
     if (shell !== this.#shell) {
       this.#shell = shell;
@@ -81,7 +81,7 @@ export class RemoteHost {
     return { shell, facts };
   }
 
-  async #ask(shell: RemoteShell): Promise<HostFacts> {
+  async #ask(shell: HostShell): Promise<HostFacts> {
     const { stdout } = await shell.run(FACTS, { maxBytes: MAX_BYTES });
     const [system = "", boot = "", ticks = "", prints = "", home = ""] = stdout.toString("utf8").split("\n");
     const facts = {
@@ -96,7 +96,7 @@ export class RemoteHost {
   }
 
   /** Asks for the host's clocks a few times and believes the quickest answer. */
-  async #compare(shell: RemoteShell, boot: string): Promise<void> {
+  async #compare(shell: HostShell, boot: string): Promise<void> {
     let best: HostClock | undefined;
     for (let tries = 0; tries < CLOCK_TRIES; tries++) {
       const read = await this.#readClock(shell);
@@ -109,7 +109,7 @@ export class RemoteHost {
     if (this.#booted?.boot !== boot) this.#booted = { boot, at: best.bootedAt };
   }
 
-  async #readClock(shell: RemoteShell): Promise<HostClock> {
+  async #readClock(shell: HostShell): Promise<HostClock> {
     const sent = this.now();
     const { stdout } = await shell.run(CLOCK, { maxBytes: MAX_BYTES });
     const received = this.now();

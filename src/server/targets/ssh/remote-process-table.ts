@@ -5,8 +5,8 @@ import { ExecutorError } from "../executor.js";
 import { parseArgv } from "../linux-process-table.js";
 import { type ProcessStat, parseStat, processesOfPanes } from "../process-stat.js";
 import { HostUnsupported, type ProcessTable } from "../process-table.js";
+import type { HostShell } from "../shell/command-channel.js";
 import { ChangedReading } from "./changed-reading.js";
-import type { RemoteShell } from "./command-channel.js";
 import type { HostFacts, RemoteHost } from "./remote-host.js";
 
 /** Some 15 000 processes with a terminal. */
@@ -50,7 +50,7 @@ export function createRemoteProcessTable(
   let table: ReadonlyMap<number, ProcessStat> = new Map();
   let facts: HostFacts | undefined;
 
-  const scan = async (shell: RemoteShell): Promise<void> => {
+  const scan = async (shell: HostShell): Promise<void> => {
     const { text, changed } = await reading.read(shell, TABLE, MAX_TABLE_BYTES);
     if (!changed && table.size > 0) return;
     table = parseTable(text);
@@ -64,7 +64,7 @@ export function createRemoteProcessTable(
     return known === undefined || known.key !== key(stat) || now() - known.readAt > kept;
   };
 
-  const readCommands = async (shell: RemoteShell, stats: readonly ProcessStat[]): Promise<void> => {
+  const readCommands = async (shell: HostShell, stats: readonly ProcessStat[]): Promise<void> => {
     const separator = randomBytes(8).toString("hex");
     const pids = stats.map((stat) => stat.pid).join(" ");
     // 2>/dev/null: processes go while they are read.

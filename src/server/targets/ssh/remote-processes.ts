@@ -3,14 +3,14 @@ import type { Process } from "../../adapters/contract.js";
 import { cleanText } from "../../tmux/text.js";
 import { parseArgv } from "../linux-process-table.js";
 import { parseStat } from "../process-stat.js";
-import type { RemoteShell } from "./command-channel.js";
+import type { HostShell } from "../shell/command-channel.js";
 
 const MAX_PIDS = 64;
 const PART_BYTES = 4_096;
 
 /** Processes of a host as they are now; whichever is gone is left out. Rejects with ExecutorError. */
 export async function lookUpProcesses(
-  shell: RemoteShell,
+  shell: HostShell,
   pids: readonly number[],
 ): Promise<ReadonlyMap<number, Process>> {
   const asked = [...new Set(pids)].filter(Number.isSafeInteger).slice(0, MAX_PIDS);

@@ -1,5 +1,5 @@
 import { ExecutorError } from "../executor.js";
-import type { RemoteShell } from "./command-channel.js";
+import type { HostShell } from "../shell/command-channel.js";
 import type { RemotePlaces } from "./remote-state-dir.js";
 import { shQuote } from "./sh-quote.js";
 
@@ -10,7 +10,7 @@ const DAYS_AWAY = 6;
  * Makes a reader's folders, for the user alone, by which hooks know of it; says that it was seen, and takes away its
  * sockets of before. Folders of readers that nobody has seen for 7 days go. Rejects with ExecutorError.
  */
-export async function openReader(shell: RemoteShell, places: RemotePlaces, id: string): Promise<void> {
+export async function openReader(shell: HostShell, places: RemotePlaces, id: string): Promise<void> {
   const { status, stderr } = await shell.run(`( umask 077; s=${shQuote(places.stateDir)}; r=${id}
 for d in "$s/ingest.d" "$s/spool.d" "$s/spool.d/$r"; do
 [ ! -L "$d" ] || { echo "$d is a symbolic link" >&2; exit 3; }
@@ -31,7 +31,7 @@ done; exit 0 )`);
 }
 
 /** Takes away all that `openReader` made and a reader left; folders that others use stay. Rejects with ExecutorError. */
-export async function closeReader(shell: RemoteShell, places: RemotePlaces, id: string): Promise<void> {
+export async function closeReader(shell: HostShell, places: RemotePlaces, id: string): Promise<void> {
   await shell.run(`( s=${shQuote(places.stateDir)}; r=${id}
 [ -L "$s/spool.d" ] || [ -L "$s/ingest.d" ] || { rm -rf "$s/spool.d/$r"; rm -f "$s/ingest.d/$r".*.sock "$s/ingest.d/$r.slow"; }
 rmdir "$s/spool.d" "$s/ingest.d" ) 2>/dev/null`);

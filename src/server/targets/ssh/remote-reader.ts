@@ -6,7 +6,7 @@ import type { Micros } from "../../engine/state.js";
 import type { Logger } from "../../log.js";
 import { StoreFault } from "../../store/fault.js";
 import { ExecutorError } from "../executor.js";
-import type { RemoteShell } from "./command-channel.js";
+import type { HostShell } from "../shell/command-channel.js";
 import { type SshConnection, SshError } from "./connection.js";
 import type { RemoteHost } from "./remote-host.js";
 import { closeReader, openReader } from "./remote-reader-folders.js";
@@ -45,7 +45,7 @@ export interface ReaderParts {
 
 interface Session {
   readonly connection: Pick<SshConnection, "forwardIn" | "closed">;
-  readonly shell: RemoteShell;
+  readonly shell: HostShell;
 }
 
 interface Opened {
@@ -194,7 +194,7 @@ export class RemoteReader {
 
   /** Commits what files hold, in order, and removes them; a file stays until its events are on disk. */
   async #take(
-    shell: RemoteShell,
+    shell: HostShell,
     spool: RemoteSpool,
     files: Awaited<ReturnType<RemoteSpool["look"]>>["files"],
   ): Promise<void> {
@@ -241,7 +241,7 @@ export class RemoteReader {
   }
 
   /** The script has gone. */
-  async #leave(shell: RemoteShell, at: Opened): Promise<void> {
+  async #leave(shell: HostShell, at: Opened): Promise<void> {
     const { forward } = at;
     delete at.forward;
     at.socket = "";

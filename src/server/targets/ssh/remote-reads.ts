@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { ExecutorError } from "../executor.js";
-import type { RemoteShell } from "./command-channel.js";
+import type { HostShell } from "../shell/command-channel.js";
 import { shQuote } from "./sh-quote.js";
 
 /** Most bytes of all files of one round trip. */
@@ -27,7 +27,7 @@ export class RemoteReads {
   #waiting: Wanted[] = [];
 
   /** Rejects with ExecutorError while there is no connection. */
-  constructor(private readonly reach: () => Promise<RemoteShell>) {}
+  constructor(private readonly reach: () => Promise<HostShell>) {}
 
   /**
    * The first or the last `maxBytes` (8 MiB at most) of a regular file; undefined if there is none. Rejects if it is

@@ -1,8 +1,8 @@
 import { ExecutorError } from "../executor.js";
 import type { ProcessProof } from "../process-proof.js";
+import type { HostShell } from "../shell/command-channel.js";
 import type { ProcessSignal } from "../target-host.js";
-import type { RemoteShell } from "./command-channel.js";
-import { NOT_IN_FRONT } from "./command-lane.js";
+import { NOT_IN_FRONT } from "./remote-shells.js";
 import { shWords } from "./sh-quote.js";
 
 /**
@@ -10,7 +10,7 @@ import { shWords } from "./sh-quote.js";
  * or the pid is another's. Rejects with ExecutorError.
  */
 export async function signalRemote(
-  shell: RemoteShell,
+  shell: HostShell,
   { pid, startRaw }: ProcessProof,
   signal: ProcessSignal,
 ): Promise<boolean> {

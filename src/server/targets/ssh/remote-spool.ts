@@ -4,7 +4,7 @@ import type { EventEnvelope } from "../../../../gen/agtmux/v1/ingest_pb.js";
 import type { Micros } from "../../engine/state.js";
 import { parseSpooled } from "../../ingest/spool-reader.js";
 import { ExecutorError } from "../executor.js";
-import type { RemoteShell } from "./command-channel.js";
+import type { HostShell } from "../shell/command-channel.js";
 import type { RemotePlaces } from "./remote-state-dir.js";
 import { shQuote } from "./sh-quote.js";
 
@@ -61,7 +61,7 @@ export class RemoteSpool {
   }
 
   /** Looks at what is there, in one round trip. Rejects with ExecutorError. */
-  async look(shell: RemoteShell, socket: string): Promise<SpoolLook> {
+  async look(shell: HostShell, socket: string): Promise<SpoolLook> {
     const separator = randomBytes(8).toString("hex");
     const count = this.#count;
     const script = `agtmux_d=${shQuote(this.folder)}; if [ -f ${shQuote(this.places.scriptPath)} ]; then printf i; else printf -; fi
@@ -99,13 +99,13 @@ printf '%s %s\\n' "$(stat -c %Y "$agtmux_f")" "$(wc -c <"$agtmux_f")"; lim 20 he
   }
 
   /** Removes files whose events are committed. Rejects with ExecutorError. */
-  async remove(shell: RemoteShell, names: readonly string[]): Promise<void> {
+  async remove(shell: HostShell, names: readonly string[]): Promise<void> {
     const paths = names.map((name) => shQuote(posix.join(this.folder, name)).toString("utf8"));
     if (paths.length > 0) await shell.run(`rm -f ${paths.join(" ")}`);
   }
 
   /** Takes a file that is no event out of the way; its beginning is kept beside the reason, if not too many are. */
-  async setAside(shell: RemoteShell, name: string, reason: string): Promise<void> {
+  async setAside(shell: HostShell, name: string, reason: string): Promise<void> {
     const [file, folder] = [
       shQuote(posix.join(this.folder, name)),
       shQuote(posix.join(this.folder, "rejected")),

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { ExecutorError } from "../executor.js";
-import type { RemoteShell } from "./command-channel.js";
+import type { HostShell } from "../shell/command-channel.js";
 
 /** What a host's user has set apart; as a hook of that user would find it. */
 export interface RemotePlaces {
@@ -20,7 +20,7 @@ const MAX_PATH = 1_024;
 const UNFIT = /[\u0000-\u001f\u007f]/u;
 
 /** Where our things lie on a host. Rejects with ExecutorError, also when it names no usable folder. */
-export async function remotePlaces(shell: RemoteShell): Promise<RemotePlaces> {
+export async function remotePlaces(shell: HostShell): Promise<RemotePlaces> {
   const { stdout } = await shell.run(QUESTION, { maxBytes: MAX_BYTES });
   const [home = "", stateDir = "", ...values] = stdout.toString("utf8").split("\n");
   for (const path of [home, stateDir]) {

@@ -6,14 +6,13 @@ import {
   type Doorbell,
   type Executor,
   ExecutorError,
-  failureReported,
   processChanged,
   type RunOptions,
-  type RunResult,
 } from "../executor.js";
-import type { RemoteShell } from "./command-channel.js";
-import { NOT_IN_FRONT, PROLOGUE, REMOTE_COMMAND } from "./command-lane.js";
+import type { HostShell } from "../shell/command-channel.js";
+import { tmuxAnswer } from "../shell/tmux-answer.js";
 import type { SshChannel } from "./connection.js";
+import { NOT_IN_FRONT, REMOTE_COMMAND, REMOTE_PROLOGUE } from "./remote-shells.js";
 import { shQuote, shWords } from "./sh-quote.js";
 import { startRemoteDoorbell } from "./ssh-doorbell.js";
 
@@ -22,7 +21,7 @@ export const REMOTE_SOCKET = /^[A-Za-z0-9._/+-]+$/u;
 
 /** A host that is reached now. */
 export interface ReachedHost {
-  readonly shell: RemoteShell;
+  readonly shell: HostShell;
   /** Opens a channel of its own for one constant command. */
   open(command: string): Promise<SshChannel>;
   /** Connects to a Unix socket of the host. */
@@ -40,8 +39,6 @@ export interface SshExecutorOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-const NOT_FOUND = 127;
-const NOT_EXECUTABLE = 126;
 /** What `timeout -s KILL` makes of a command that it ended. */
 const KILLED = new Set([124, 137]);
 
@@ -64,22 +61,16 @@ export function createSshExecutor(options: SshExecutorOptions): Executor {
   const closing = new AbortController();
   const doorbells = new Set<Doorbell>();
 
-  const run = async (argv: readonly string[], runOptions: RunOptions = {}): Promise<RunResult> => {
+  const run: Executor["run"] = async (argv, runOptions = {}) => {
     if (closing.signal.aborted) throw closedError();
+    const { maxBytes, process } = runOptions;
     const timeoutMs = runOptions.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const script = tmuxScript([file, "-u", "-N", ...socket, ...tmuxWords(argv)], timeoutMs, runOptions);
-    const { maxBytes } = runOptions;
     const answer = await options.host().shell.run(script, { timeoutMs, maxBytes, signal: closing.signal });
     const { status } = answer;
-    const stderr = answer.stderr.toString("utf8");
-    if (status === NOT_IN_FRONT && runOptions.process !== undefined) throw processChanged();
-    if (status === NOT_FOUND)
-      throw new ExecutorError("tmux_not_found", `no tmux found as ${file} on the host`);
-    if (status === NOT_EXECUTABLE) throw new ExecutorError("failed", `${file} cannot be run on the host`);
+    if (status === NOT_IN_FRONT && process !== undefined) throw processChanged();
     if (KILLED.has(status)) throw new ExecutorError("timeout", `tmux did not answer within ${timeoutMs} ms`);
-    const failure = failureReported(status, stderr);
-    if (failure !== undefined) throw failure;
-    return { status, stdout: answer.stdout.toString("utf8"), stderr };
+    return tmuxAnswer(answer, file, "on the host");
   };
 
   const openDoorbell = async (): Promise<SshChannel> => {
@@ -87,7 +78,9 @@ export function createSshExecutor(options: SshExecutorOptions): Executor {
     const { options: flags, command } = doorbellArguments();
     const words = shWords([file, "-u", "-N", ...flags, ...socket, ...tmuxWords(command)]);
     // tmux takes the place of the shell, so that its end is the channel's.
-    channel.write(Buffer.concat([Buffer.from(`${PROLOGUE}${UNDERTAKER}exec `), words, Buffer.from("\n")]));
+    channel.write(
+      Buffer.concat([Buffer.from(`${REMOTE_PROLOGUE}${UNDERTAKER}exec `), words, Buffer.from("\n")]),
+    );
     return channel;
   };
 

@@ -1,8 +1,9 @@
 import type { Closable } from "../../adapters/contract.js";
 import { ExecutorError } from "../executor.js";
-import { CommandChannel } from "./command-channel.js";
+import { CommandChannel } from "../shell/command-channel.js";
 import { type SshConnection, SshError } from "./connection.js";
 import { ReconnectDelay, type ReconnectSettings } from "./reconnect-delay.js";
+import { remoteShells } from "./remote-shells.js";
 import type { ReachedHost } from "./ssh-executor.js";
 
 export interface LinkSettings extends ReconnectSettings {
@@ -133,7 +134,7 @@ export class SshLink {
   #established(connection: SshConnection): void {
     const session: Session = {
       connection,
-      shell: new CommandChannel(connection),
+      shell: new CommandChannel(remoteShells(connection)),
       since: performance.now(),
       open: (command) => connection.exec(command),
       dial: (path) => connection.forwardOut(path),

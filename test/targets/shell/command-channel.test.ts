@@ -1,8 +1,9 @@
 import { PassThrough } from "node:stream";
 import { afterEach, describe, expect, it } from "vitest";
 import { ExecutorError } from "../../../src/server/targets/executor.js";
-import { CommandChannel } from "../../../src/server/targets/ssh/command-channel.js";
+import { CommandChannel } from "../../../src/server/targets/shell/command-channel.js";
 import { SshError } from "../../../src/server/targets/ssh/connection.js";
+import { remoteShells } from "../../../src/server/targets/ssh/remote-shells.js";
 import { until } from "../../tmux/private-server.js";
 import { LocalShells, SHELLS } from "./local-shells.js";
 
@@ -14,7 +15,7 @@ afterEach(() => {
 const SETTINGS = { maxLanes: 3, patienceMs: 20, idleMs: 100 };
 
 function channelOf(shells: LocalShells): CommandChannel {
-  const channel = new CommandChannel(shells, SETTINGS);
+  const channel = new CommandChannel(remoteShells(shells), SETTINGS);
   used.push({ close: () => channel.close(new ExecutorError("failed", "the test is over")) }, shells);
   return channel;
 }
@@ -117,7 +118,7 @@ describe("a command channel", () => {
       if (given++ > 0) throw new SshError("failed", "no more sessions", "");
       return shells.exec(command);
     };
-    const channel = new CommandChannel({ exec }, SETTINGS);
+    const channel = new CommandChannel(remoteShells({ exec }), SETTINGS);
     used.push({ close: () => channel.close(new ExecutorError("failed", "over")) }, shells);
     const slow = channel.run("sleep 0.2; echo slow");
     expect((await channel.run("echo next")).stdout.toString()).toBe("next\n");
@@ -186,7 +187,10 @@ describe("a command channel", () => {
     const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
     const before = timers();
     const shells = new LocalShells();
-    const channel = new CommandChannel({ exec: together(shells) }, { ...SETTINGS, idleMs: 60_000 });
+    const channel = new CommandChannel(remoteShells({ exec: together(shells) }), {
+      ...SETTINGS,
+      idleMs: 60_000,
+    });
     used.push(shells);
     for (let round = 0; round < 20; round++) {
       const runs = Array.from({ length: 10 }, () => channel.run(round === 0 ? "sleep 0.05" : ":"));

@@ -1,6 +1,6 @@
 import { DEFAULT_MAX_BYTES, DEFAULT_TIMEOUT_MS, ExecutorError } from "../executor.js";
-import { CommandLane, REMOTE_COMMAND, type ShellAnswer } from "./command-lane.js";
-import { type SshConnection, SshError } from "./connection.js";
+import { CommandLane, type ShellAnswer } from "./command-lane.js";
+import type { ShellHost } from "./shell-channel.js";
 
 export type { ShellAnswer } from "./command-lane.js";
 
@@ -11,10 +11,12 @@ export interface ShellOptions {
   readonly maxBytes?: number | undefined;
   /** Gives up; rejects with `failed`. */
   readonly signal?: AbortSignal | undefined;
+  /** Called right before the commands are given to a shell, which has nothing else to do; what it throws is the result. */
+  readonly onTurn?: (() => void) | undefined;
 }
 
 /** The shell of a host. */
-export interface RemoteShell {
+export interface HostShell {
   /**
    * Runs POSIX commands; their standard input is empty. They may set variables, whose names begin with `agtmux_`, and
    * must not `exit`. Rejects with ExecutorError.
@@ -43,16 +45,17 @@ const MAX_WAITING = 1_000;
 interface Task {
   readonly script: string | Uint8Array;
   readonly maxBytes: number;
+  readonly onTurn: (() => void) | undefined;
   readonly resolve: (answer: ShellAnswer) => void;
   readonly reject: (error: ExecutorError) => void;
   lane?: CommandLane;
 }
 
 /**
- * Runs commands of one connection: one shell, into which they are fed one by one. While a command hangs, those behind
+ * Runs commands of one host: one shell, into which they are fed one by one. While a command hangs, those behind
  * it get another shell; one that misses its deadline is given up together with its shell.
  */
-export class CommandChannel implements RemoteShell {
+export class CommandChannel implements HostShell {
   readonly #lanes = new Map<CommandLane, NodeJS.Timeout | undefined>();
   readonly #waiting: Task[] = [];
   readonly #tasks = new Set<Task>();
@@ -63,7 +66,7 @@ export class CommandChannel implements RemoteShell {
   #closed: ExecutorError | undefined;
 
   constructor(
-    private readonly connection: Pick<SshConnection, "exec">,
+    private readonly host: ShellHost,
     private readonly settings: ChannelSettings = SETTINGS,
   ) {}
 
@@ -73,14 +76,14 @@ export class CommandChannel implements RemoteShell {
   }
 
   run(script: string | Uint8Array, options: ShellOptions = {}): Promise<ShellAnswer> {
-    const { signal, timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = options;
+    const { signal, timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES, onTurn } = options;
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     if (signal?.aborted === true) return Promise.reject(new ExecutorError("failed", "given up"));
     if (this.#waiting.length >= MAX_WAITING) {
       return Promise.reject(new ExecutorError("failed", "too many commands wait for the host"));
     }
     const { promise, resolve, reject } = Promise.withResolvers<ShellAnswer>();
-    const task: Task = { script, maxBytes, resolve, reject };
+    const task: Task = { script, maxBytes, onTurn, resolve, reject };
     const late = (): void =>
       this.#giveUp(task, new ExecutorError("timeout", `the host did not answer within ${timeoutMs} ms`));
     const timer = setTimeout(late, timeoutMs);
@@ -142,6 +145,7 @@ export class CommandChannel implements RemoteShell {
   async #work(lane: CommandLane, task: Task): Promise<void> {
     task.lane = lane;
     try {
+      task.onTurn?.();
       task.resolve(await lane.run(task.script, task.maxBytes));
     } catch (error) {
       task.reject(executorError(error));
@@ -168,10 +172,8 @@ export class CommandChannel implements RemoteShell {
   async #open(): Promise<void> {
     this.#opening = true;
     try {
-      const lane = new CommandLane(
-        await this.connection.exec(REMOTE_COMMAND, { timeoutMs: DEFAULT_TIMEOUT_MS }),
-        () => this.#ended(lane),
-      );
+      const channel = await this.host.open();
+      const lane = new CommandLane(channel, this.host, () => this.#ended(lane));
       await this.#ready(lane);
       // Those who wait may have given up meanwhile; the shell is there for the next ones.
       if (this.#closed !== undefined) lane.fail(this.#closed);
@@ -200,7 +202,7 @@ export class CommandChannel implements RemoteShell {
     const late = new ExecutorError("timeout", `the login shell was not ready within ${START_MS / 1_000} s`);
     const timer = setTimeout(() => lane.fail(late), START_MS);
     try {
-      await lane.run(":", MAX_START_BYTES);
+      await lane.run(this.host.ready, MAX_START_BYTES);
     } finally {
       clearTimeout(timer);
       this.#starting = undefined;
@@ -210,11 +212,6 @@ export class CommandChannel implements RemoteShell {
 
 function executorError(error: unknown): ExecutorError {
   if (error instanceof ExecutorError) return error;
-  if (error instanceof SshError) {
-    const kind = error.kind === "lost" ? "unreachable" : error.kind === "timeout" ? "timeout" : "failed";
-    return new ExecutorError(kind, error.message, { cause: error });
-  }
-  return new ExecutorError("failed", error instanceof Error ? error.message : String(error), {
-    cause: error,
-  });
+  const message = error instanceof Error ? error.message : String(error);
+  return new ExecutorError("failed", message, { cause: error });
 }
