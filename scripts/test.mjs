@@ -1,6 +1,7 @@
-// The whole test run: what it needs, the tests by themselves, then the tests with the real agents, one file
-// at a time. The last line sums up what really ran. AGTMUX_SKIP_AGENTS=1 leaves the real agents out. With --nightly, the
-// tests that grow with time, grown: more cases, more kills, a larger database.
+// The everyday run: what it needs, the tests by themselves, then tests with a real agent, one file at a time; under ten
+// minutes. With --nightly, the slow profile: the tests that take long, those that grow with time, grown (more cases, more
+// kills, a larger database), and all tests with the real agents. The last line sums up what really ran.
+// AGTMUX_SKIP_AGENTS=1 leaves the real agents out.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,25 +9,38 @@ import { failures } from "./failures.mjs";
 import { unhandledFile } from "./unhandled-reporter.mjs";
 
 const AGENTS = "test/e2e/agents";
+/** What takes long, each for a reason of its own: it is left to the slow profile. */
+const SLOW = {
+  unit: [
+    "test/actions/crash.test.ts",
+    "test/daemon/store-faults.test.ts",
+    "test/ingest/retention.test.ts",
+    "test/robustness/scenarios/mutants.test.ts",
+    "test/targets/ssh/no-leaks.test.ts",
+    "test/tmux/guard-hostile.test.ts",
+    "test/watch/churn.test.ts",
+    "test/watch/crowd.test.ts",
+  ],
+  e2e: ["test/e2e/actions.test.ts", "test/e2e/codex.test.ts"],
+};
+/** What grows. */
+const GROWN = [
+  "engine",
+  "ingest",
+  "replay",
+  "store",
+  "watch",
+  "robustness",
+  "actions/adversary",
+  "daemon/ssh-",
+].map((each) => `test/${each}`);
 const NIGHTLY = {
-  folders: [
-    "engine",
-    "ingest",
-    "replay",
-    "store",
-    "watch",
-    "robustness",
-    "daemon/ssh-target.test.ts",
-    "daemon/ssh-faults.test.ts",
-    "daemon/ssh-slow.test.ts",
-  ].map((name) => `test/${name}`),
-  env: {
-    AGTMUX_TEST_FAULTS: "1",
-    AGTMUX_TEST_RUNS_FACTOR: "10",
-    AGTMUX_TEST_KILLS: "200",
-    AGTMUX_TEST_FLAPS: "500",
-    AGTMUX_TEST_EVENTS: "1000000",
-  },
+  AGTMUX_TEST_FAULTS: "1",
+  AGTMUX_TEST_ADVERSARY: "10000",
+  AGTMUX_TEST_RUNS_FACTOR: "10",
+  AGTMUX_TEST_KILLS: "200",
+  AGTMUX_TEST_FLAPS: "500",
+  AGTMUX_TEST_EVENTS: "1000000",
 };
 
 function run(command, words, env = {}) {
@@ -70,7 +84,7 @@ function runProject(name, { project = name, words = [], env = {} } = {}) {
     each,
   ]);
   const outside = unhandledFile(name);
-  rmSync(outside, { force: true });
+  for (const old of [outside, `test-results/${name}.json`]) rmSync(old, { force: true });
   const status = run("vitest", ["run", "--project", project, ...reporters, file, ...words], {
     ...env,
     AGTMUX_TEST_UNHANDLED: outside,
@@ -81,18 +95,22 @@ function runProject(name, { project = name, words = [], env = {} } = {}) {
 }
 
 must("the system packages", run(process.execPath, ["scripts/system-packages.mjs"]));
+const withAgents = process.env.AGTMUX_SKIP_AGENTS !== "1";
+if (withAgents) installAgents();
 const outcomes = [];
+// What is measured in one file must not wait for the other's load.
+const ONE_BY_ONE = "--no-file-parallelism";
 if (process.argv.includes("--nightly")) {
-  rmSync("test-results/nightly.json", { force: true });
-  // One file at a time: what is measured in one must not wait for the other's load.
-  const words = [...NIGHTLY.folders, "--no-file-parallelism"];
-  outcomes.push(runProject("nightly", { project: "unit", words, env: NIGHTLY.env }));
+  const rest = SLOW.unit.filter((file) => !GROWN.some((grown) => file.startsWith(grown)));
+  outcomes.push(runProject("nightly", { project: "unit", words: [...GROWN, ONE_BY_ONE], env: NIGHTLY }));
+  outcomes.push(runProject("nightly-slow", { project: "unit", words: rest }));
+  if (withAgents)
+    outcomes.push(runProject("nightly-e2e", { project: "e2e", words: [...SLOW.e2e, ONE_BY_ONE] }));
 } else {
-  const withAgents = process.env.AGTMUX_SKIP_AGENTS !== "1";
-  if (withAgents) installAgents();
+  const without = (files) => ({ AGTMUX_TEST_WITHOUT: files.join(",") });
   rmSync("test-results", { recursive: true, force: true });
-  outcomes.push(runProject("unit"));
-  if (withAgents) outcomes.push(runProject("e2e", { words: ["--no-file-parallelism"] }));
+  outcomes.push(runProject("unit", { env: without(SLOW.unit) }));
+  if (withAgents) outcomes.push(runProject("e2e", { words: [ONE_BY_ONE], env: without(SLOW.e2e) }));
 }
 const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
 const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);

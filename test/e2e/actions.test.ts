@@ -226,12 +226,13 @@ describe.each([
 
   it("TC-084 what may not be done to an agent that rests is refused, and what may be is done", async () => {
     await atRest();
+    // Each is listened to from its beginning: a refusal nobody listens to fails the whole run.
     const refusals = [
-      actions().approve({ target: await hand.target(), promptId: "0".repeat(32) }),
-      actions().deny({ target: await hand.target(), promptId: "0".repeat(32) }),
-      actions().interrupt({ target: await hand.target() }),
+      refusal(actions().approve({ target: await hand.target(), promptId: "0".repeat(32) })),
+      refusal(actions().deny({ target: await hand.target(), promptId: "0".repeat(32) })),
+      refusal(actions().interrupt({ target: await hand.target() })),
     ];
-    for (const call of refusals) expect(await refusal(call)).toBe("E_PRECONDITION_FAILED state");
+    expect(await Promise.all(refusals)).toEqual(Array(3).fill("E_PRECONDITION_FAILED state"));
     const { lines } = await actions().viewOutput({ target: await hand.target(), lines: 20 });
     expect(lines.length).toBeGreaterThan(0);
     const { argv } = await actions().attach({ target: await hand.target() });
@@ -298,11 +299,11 @@ describe.each([
     const signal = { mode: KillMode.SIGNAL, signal: KillSignal.TERM, confirmed: true };
     expect((await actions().kill({ target: await hand.target(), ...signal })).ended).toBe(Outcome.YES);
     for (const call of [
-      actions().send({ target: old, text: "echo executed", enter: true }),
-      actions().approve({ target: old, promptId: "0".repeat(32) }),
-      actions().kill({ target: old, ...signal }),
+      refusal(actions().send({ target: old, text: "echo executed", enter: true })),
+      refusal(actions().approve({ target: old, promptId: "0".repeat(32) })),
+      refusal(actions().kill({ target: old, ...signal })),
     ]) {
-      expect(await refusal(call)).toMatch(/^E_(?:RUNTIME_STALE|REF_NOT_FOUND|IDEMPOTENCY_CONFLICT)$/u);
+      expect(await call).toMatch(/^E_(?:RUNTIME_STALE|REF_NOT_FOUND|IDEMPOTENCY_CONFLICT)$/u);
     }
   });
 
