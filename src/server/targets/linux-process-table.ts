@@ -111,6 +111,11 @@ export function createLinuxProcessTable(options: { root?: string; now?: () => nu
   return {
     boot: () => boot,
     async paneProcesses(panes) {
+      if (panes.length === 0) {
+        // Nobody to look for among what may be thousands.
+        for (const pid of [...kept.keys()]) forget(pid);
+        return new Map();
+      }
       const table = scan();
       const members = processesOfPanes(
         table,

@@ -290,6 +290,7 @@ export class TargetMonitor {
 
   async #observe(): Promise<void> {
     try {
+      this.parts.host.roundBegins?.();
       const { topology, unsupported, moved } = await this.#reader.read();
       if (!this.#reached) return;
       if (moved) this.#lastChange = this.parts.now();

@@ -30,6 +30,8 @@ export interface TargetHost {
    * Rejects with ExecutorError.
    */
   signal(process: ProcessProof, signal: ProcessSignal): Promise<boolean>;
+  /** The panes are about to be read: what will be asked beside them may be asked with them. */
+  roundBegins?(): void;
   /** What the host's clock is ahead of the daemon's, in microseconds. */
   clockOffset(): Micros;
   /** Absent for this host. While it is not up, nothing else here works. */

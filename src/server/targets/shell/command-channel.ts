@@ -11,6 +11,8 @@ export interface ShellOptions {
   readonly maxBytes?: number | undefined;
   /** Gives up; rejects with `failed`. */
   readonly signal?: AbortSignal | undefined;
+  /** These may travel with others that were asked in the same turn of the event loop, before those that are to be last. */
+  readonly join?: "first" | "last" | undefined;
   /** Called right before the commands are given to a shell, which has nothing else to do; what it throws is the result. */
   readonly onTurn?: (() => void) | undefined;
 }

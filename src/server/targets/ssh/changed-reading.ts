@@ -35,7 +35,7 @@ export class ChangedReading {
     const { stdout } = await shell.run(
       `agtmux_now=$(${script}\n)
 if [ "$${number}" = ${held} ] && [ "$${value}" = "$agtmux_now" ]; then printf =; else ${value}=$agtmux_now; ${number}=${next}; printf '+%s' "$agtmux_now"; fi`,
-      { maxBytes },
+      { maxBytes, join: "last" },
     );
     const text = stdout.toString("latin1");
     if (text === "=") return { text: this.#text, changed: false };

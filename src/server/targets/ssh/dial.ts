@@ -32,7 +32,7 @@ export async function dial(host: HostConfig, signal: AbortSignal): Promise<Socke
   socket.once("connect", () => resolve(socket));
   socket.on("error", (error) => reject(dialError(host, error)));
   try {
-    return await promise;
+    return corked(await promise);
   } catch (error) {
     socket.destroy();
     throw error;
@@ -99,4 +99,27 @@ function noAddress(host: HostConfig, why: string, options?: ErrorOptions): SshEr
 /** A host and its port as ssh writes them. */
 export function address(host: HostConfig): string {
   return `${isIP(host.hostname) === 6 ? `[${host.hostname}]` : host.hostname}:${host.port}`;
+}
+
+/**
+ * Sends what is written within one turn as one: the ssh library writes each packet in three pieces, which would travel as
+ * three segments, each a system call here and a wake-up there.
+ */
+function corked(socket: Socket): Socket {
+  const write = socket.write.bind(socket);
+  let holding = false;
+  const uncork = (): void => {
+    holding = false;
+    socket.uncork();
+  };
+  // Sound: it takes what the method takes, and hands it on.
+  socket.write = ((...words: Parameters<Socket["write"]>) => {
+    if (!holding) {
+      holding = true;
+      socket.cork();
+      process.nextTick(uncork);
+    }
+    return write(...words);
+  }) as Socket["write"];
+  return socket;
 }

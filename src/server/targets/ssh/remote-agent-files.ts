@@ -11,6 +11,8 @@ const MAX_SOCKETS_BYTES = 1024 * 1024;
 const NAME = /^[A-Z_][A-Z0-9_]*$/u;
 
 export interface RemoteAgentFiles extends AgentFiles {
+  /** Something else is about to be asked of the host: what is nearly due goes with it. */
+  roundBegins(): void;
   close(): void;
 }
 
@@ -53,6 +55,7 @@ export function createRemoteAgentFiles(
       return loopbackListeners(lines.join("\n"), new Set(inodes));
     },
     dial: async (path) => dialRemoteSocket(path, { shell: await shell(), dial }),
+    roundBegins: () => directories.roundBegins(),
     close: () => directories.close(),
   };
 }

@@ -5,6 +5,8 @@ import { shQuote } from "./sh-quote.js";
 
 /** Between two looks while something changes, and after it has been quiet for a while. */
 const LOOK_MS = { busy: 500, quiet: 1_000 };
+/** Least time between two looks, if the second can go with something else. */
+const SOONEST_MS = 400;
 const QUIET_AFTER_MS = 10_000;
 /** Most entries of all directories together. */
 const MAX_ENTRIES = 4_000;
@@ -30,6 +32,8 @@ export class RemoteDirectories {
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
   #changedAt = performance.now();
+  /** When the last look began. */
+  #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly host: RemoteHost) {}
 
@@ -53,6 +57,14 @@ export class RemoteDirectories {
     };
   }
 
+  /** Something else is about to be asked of the host: a look that is nearly due goes with it. */
+  roundBegins(): void {
+    if (this.#looking || this.#watched.size === 0) return;
+    if (performance.now() - this.#lookedAt < SOONEST_MS) return;
+    clearTimeout(this.#timer);
+    void this.#look();
+  }
+
   close(): void {
     clearTimeout(this.#timer);
     this.#watched.clear();
@@ -67,6 +79,7 @@ export class RemoteDirectories {
   async #look(): Promise<void> {
     if (this.#looking) return; // the one that runs schedules the next
     this.#looking = true;
+    this.#lookedAt = performance.now();
     const watched = [...this.#watched.values()];
     try {
       const { shell, facts } = await this.host.reached();

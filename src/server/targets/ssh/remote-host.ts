@@ -40,6 +40,7 @@ const MAX_BYTES = 64 * 1024;
 export class RemoteHost {
   #shell: HostShell | undefined;
   #facts: Promise<HostFacts> | undefined;
+  #known = false;
   #clock: HostClock | undefined;
   #clockAt: Micros = 0;
   /** Fixed per boot, so that one process has one start time however often the clocks are compared. */
@@ -61,18 +62,29 @@ export class RemoteHost {
     return this.#booted?.at ?? 0;
   }
 
+  /** The shell of the present connection; undefined before its host is known, or without one. */
+  get shell(): HostShell | undefined {
+    try {
+      return this.#known && this.#shell === this.reach() ? this.#shell : undefined;
+    } catch {
+      return undefined; // There is no connection; whoever needs one is told.
+    }
+  }
+
   /** The shell of the present connection, with what is known of its host. Rejects with ExecutorError. */
   async reached(): Promise<{ readonly shell: HostShell; readonly facts: HostFacts }> {
     const shell = this.reach();
     if (shell !== this.#shell) {
       this.#shell = shell;
       this.#facts = undefined;
+      this.#known = false;
     }
     this.#facts ??= this.#ask(shell);
     const asked = this.#facts;
     let facts: HostFacts;
     try {
       facts = await asked;
+      this.#known = this.#facts === asked;
     } catch (error) {
       if (this.#facts === asked) this.#facts = undefined;
       throw error;

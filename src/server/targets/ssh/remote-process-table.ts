@@ -36,6 +36,11 @@ interface Command {
   readonly readAt: number;
 }
 
+export interface RemoteProcessTable extends ProcessTable {
+  /** Begins a look, which the next `paneProcesses` takes for its own; for whoever is about to read the panes. */
+  beginLook(): void;
+}
+
 /**
  * The processes of a Linux host that have a terminal (of others no pane is told). `paneProcesses` looks, in one round
  * trip and a second one for new command lines; every other method answers from its last look. `now` is a monotonic
@@ -44,8 +49,10 @@ interface Command {
 export function createRemoteProcessTable(
   host: RemoteHost,
   now: () => number = () => performance.now(),
-): ProcessTable {
+): RemoteProcessTable {
   const reading = new ChangedReading("ps");
+  /** A look that was begun beside the reading of the panes, in the shell that it was asked. */
+  let begun: { readonly shell: HostShell; readonly done: Promise<void> } | undefined;
   const commands = new Map<number, Command>();
   let table: ReadonlyMap<number, ProcessStat> = new Map();
   let facts: HostFacts | undefined;
@@ -95,6 +102,14 @@ export function createRemoteProcessTable(
 
   return {
     boot: () => facts?.boot ?? "",
+    beginLook() {
+      begun = undefined;
+      const { shell } = host;
+      if (shell === undefined) return;
+      begun = { shell, done: scan(shell) };
+      // Who takes it learns why it failed.
+      begun.done.catch(() => undefined);
+    },
     async paneProcesses(panes) {
       const reached = await host.reached();
       facts = reached.facts;
@@ -103,7 +118,11 @@ export function createRemoteProcessTable(
           `processes of a ${facts.system || "nameless"} host cannot be read, only of Linux`,
         );
       }
-      await scan(reached.shell);
+      const early = begun?.shell === reached.shell ? begun.done : undefined;
+      begun = undefined;
+      await (early ?? scan(reached.shell));
+      // A pane that came after that look.
+      if (early !== undefined && panes.some(({ panePid }) => !table.has(panePid))) await scan(reached.shell);
       const members = processesOfPanes(
         table,
         panes.map((pane) => pane.panePid),

@@ -66,7 +66,9 @@ export function createSshExecutor(options: SshExecutorOptions): Executor {
     const { maxBytes, process } = runOptions;
     const timeoutMs = runOptions.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const script = tmuxScript([file, "-u", "-N", ...socket, ...tmuxWords(argv)], timeoutMs, runOptions);
-    const answer = await options.host().shell.run(script, { timeoutMs, maxBytes, signal: closing.signal });
+    const join = runOptions.join === true ? "first" : undefined;
+    const { signal } = closing;
+    const answer = await options.host().shell.run(script, { timeoutMs, maxBytes, signal, join });
     const { status } = answer;
     if (status === NOT_IN_FRONT && process !== undefined) throw processChanged();
     if (KILLED.has(status)) throw new ExecutorError("timeout", `tmux did not answer within ${timeoutMs} ms`);

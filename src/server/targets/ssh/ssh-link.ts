@@ -2,6 +2,7 @@ import type { Closable } from "../../adapters/contract.js";
 import { ExecutorError } from "../executor.js";
 import { CommandChannel } from "../shell/command-channel.js";
 import { type SshConnection, SshError } from "./connection.js";
+import { JoinedShell } from "./joined-shell.js";
 import { ReconnectDelay, type ReconnectSettings } from "./reconnect-delay.js";
 import { remoteShells } from "./remote-shells.js";
 import type { ReachedHost } from "./ssh-executor.js";
@@ -35,7 +36,7 @@ export interface ConnectOptions {
 
 interface Session extends ReachedHost {
   readonly connection: SshConnection;
-  readonly shell: CommandChannel;
+  readonly channel: CommandChannel;
   readonly since: number;
 }
 
@@ -112,7 +113,7 @@ export class SshLink {
     this.#abort.abort();
     const session = this.#session;
     this.#session = undefined;
-    session?.shell.close(new ExecutorError("failed", "the target is closed"));
+    session?.channel.close(new ExecutorError("failed", "the target is closed"));
     session?.connection.close();
   }
 
@@ -132,9 +133,11 @@ export class SshLink {
   }
 
   #established(connection: SshConnection): void {
+    const channel = new CommandChannel(remoteShells(connection));
     const session: Session = {
       connection,
-      shell: new CommandChannel(remoteShells(connection)),
+      channel,
+      shell: new JoinedShell(channel),
       since: performance.now(),
       open: (command) => connection.exec(command),
       dial: (path) => connection.forwardOut(path),
@@ -146,7 +149,7 @@ export class SshLink {
   }
 
   #lost(session: Session, error: SshError): void {
-    session.shell.close(new ExecutorError("unreachable", error.message, { cause: error }));
+    session.channel.close(new ExecutorError("unreachable", error.message, { cause: error }));
     if (this.#session !== session) return;
     this.#session = undefined;
     this.#downSince = performance.now();

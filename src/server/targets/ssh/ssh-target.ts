@@ -62,10 +62,15 @@ export function createSshTarget(target: TargetRecord, parts: SshTargetParts): Ta
     tmuxSocket: target.tmuxSocket,
     timeoutMs: settings.commandTimeoutMs,
   });
+  const processes = createRemoteProcessTable(host);
   return {
     executor,
-    processes: createRemoteProcessTable(host),
+    processes,
     files,
+    roundBegins: () => {
+      processes.beginLook();
+      files.roundBegins();
+    },
     signal: (process, signal) => signalRemote(link.host().shell, process, signal),
     clockOffset: () => host.clockOffset,
     link,

@@ -1,0 +1,87 @@
+import { randomBytes } from "node:crypto";
+import { DEFAULT_MAX_BYTES, DEFAULT_TIMEOUT_MS, ExecutorError } from "../executor.js";
+import type { HostShell, ShellOptions } from "../shell/command-channel.js";
+import type { ShellAnswer } from "../shell/command-lane.js";
+
+interface Joined {
+  readonly script: string | Uint8Array;
+  readonly options: ShellOptions;
+  readonly resolve: (answer: ShellAnswer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Digits of an exit status, and the newline behind. */
+const STATUS = /^\d{1,3}\n/u;
+const STATUS_BYTES = 4;
+
+/**
+ * A shell in which commands that say so (`join`) travel together: what is asked in one turn of the event loop is one round
+ * trip, run one after the other, those that are to be last at the end. Each gets an answer of its own.
+ */
+export class JoinedShell implements HostShell {
+  #waiting: Joined[] = [];
+
+  constructor(private readonly shell: HostShell) {}
+
+  run(script: string | Uint8Array, options: ShellOptions = {}): Promise<ShellAnswer> {
+    if (options.join === undefined) return this.shell.run(script, options);
+    const { promise, resolve, reject } = Promise.withResolvers<ShellAnswer>();
+    const { signal } = options;
+    const aborted = (): void => reject(new ExecutorError("failed", "given up"));
+    signal?.addEventListener("abort", aborted);
+    if (signal?.aborted === true) aborted();
+    this.#waiting.push({ script, options, resolve, reject });
+    // Whoever is a few promises further away from it is waited for.
+    if (this.#waiting.length === 1) setImmediate(() => void this.#flush());
+    return promise.finally(() => signal?.removeEventListener("abort", aborted));
+  }
+
+  async #flush(): Promise<void> {
+    const all = this.#waiting.filter(({ options }) => options.signal?.aborted !== true);
+    this.#waiting = [];
+    const tasks = [...all.filter(({ options }) => options.join === "first"), ...all.filter(isLast)];
+    try {
+      const [only] = tasks;
+      if (only === undefined) return;
+      if (tasks.length === 1) only.resolve(await this.shell.run(only.script, only.options));
+      else await this.#together(tasks);
+    } catch (error) {
+      for (const { reject } of tasks) reject(error);
+    }
+  }
+
+  async #together(tasks: readonly Joined[]): Promise<void> {
+    const halves = [randomBytes(8).toString("hex"), randomBytes(8).toString("hex")];
+    const marks = halves.join(" ");
+    const end = `\n}\nprintf '%s%s%s\\n' ${marks} "$?"; printf '%s%s' ${marks} >&2\n`;
+    const script = Buffer.concat(
+      tasks.flatMap(({ script }) => [Buffer.from("{ "), Buffer.from(script), Buffer.from(end)]),
+    );
+    const limits = tasks.map(({ options }) => options.maxBytes ?? DEFAULT_MAX_BYTES);
+    const marker = halves.join("");
+    const answer = await this.shell.run(script, {
+      timeoutMs: Math.max(...tasks.map(({ options }) => options.timeoutMs ?? DEFAULT_TIMEOUT_MS)),
+      maxBytes: limits.reduce((sum, limit) => sum + limit + marker.length + STATUS_BYTES, 0),
+    });
+    let { stdout, stderr } = answer;
+    for (const [index, { resolve, reject }] of tasks.entries()) {
+      const at = stdout.indexOf(marker);
+      const rest = stdout.subarray(at + marker.length);
+      const status = STATUS.exec(rest.subarray(0, STATUS_BYTES).toString("latin1"))?.[0];
+      if (at < 0 || status === undefined)
+        throw new ExecutorError("protocol", "answers of the host came mixed up");
+      // Of stderr the end may be cut off.
+      const said = stderr.indexOf(marker);
+      const complaint = said < 0 ? stderr : stderr.subarray(0, said);
+      stderr = stderr.subarray(said < 0 ? stderr.length : said + marker.length);
+      const limit = limits[index] ?? DEFAULT_MAX_BYTES;
+      if (at > limit) reject(new ExecutorError("too_large", `the answer has more than ${limit} bytes`));
+      else resolve({ status: Number(status), stdout: stdout.subarray(0, at), stderr: complaint });
+      stdout = rest.subarray(status.length);
+    }
+  }
+}
+
+function isLast({ options }: Joined): boolean {
+  return options.join === "last";
+}

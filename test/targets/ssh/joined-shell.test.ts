@@ -1,0 +1,95 @@
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { ExecutorError } from "../../../src/server/targets/executor.js";
+import { CommandChannel, type HostShell } from "../../../src/server/targets/shell/command-channel.js";
+import { JoinedShell } from "../../../src/server/targets/ssh/joined-shell.js";
+import { remoteShells } from "../../../src/server/targets/ssh/remote-shells.js";
+import { LocalShells, SHELLS } from "../shell/local-shells.js";
+
+const failure = (run: Promise<unknown>): Promise<unknown> =>
+  run.then(
+    () => "no failure",
+    (error: unknown) => (error instanceof ExecutorError ? error.kind : error),
+  );
+
+describe.each(SHELLS)("commands that are asked of %s in one turn", (sh) => {
+  const shells = new LocalShells(sh);
+  const channel = new CommandChannel(remoteShells(shells));
+  afterAll(() => {
+    channel.close(new ExecutorError("failed", "the test is over"));
+    shells.close();
+  });
+
+  let trips = 0;
+  let shell: JoinedShell;
+  beforeEach(() => {
+    trips = 0;
+    const counted: HostShell = {
+      run: (script, options) => {
+        trips += 1;
+        return channel.run(script, options);
+      },
+    };
+    shell = new JoinedShell(counted);
+  });
+
+  it("are one round trip; each has its own status, output and complaints", async () => {
+    const [one, two, three] = await Promise.all([
+      shell.run("echo one; echo alas >&2; st 3", { join: "first" }),
+      shell.run("printf 'two}\\n'", { join: "first" }),
+      shell.run("false", { join: "last" }),
+    ]);
+    expect(trips).toBe(1);
+    expect([one.status, one.stdout.toString(), one.stderr.toString()]).toEqual([3, "one\n", "alas\n"]);
+    expect([two.status, two.stdout.toString(), two.stderr.toString()]).toEqual([0, "two}\n", ""]);
+    expect([three.status, three.stdout.toString(), three.stderr.toString()]).toEqual([1, "", ""]);
+  });
+
+  it("run in their order, those that are to be last at the end", async () => {
+    const last = shell.run('echo "$agtmux_order"', { join: "last" });
+    const first = shell.run("agtmux_order=first", { join: "first" });
+    // A few promises away.
+    await Promise.resolve().then(() => Promise.resolve());
+    const second = shell.run('agtmux_order="$agtmux_order second"', { join: "first" });
+    expect((await last).stdout.toString()).toBe("first second\n");
+    await Promise.all([first, second]);
+    expect(trips).toBe(1);
+  });
+
+  it("go alone where they do not say that they may travel together, or are asked in another turn", async () => {
+    await Promise.all([shell.run("echo a", { join: "first" }), shell.run("echo b")]);
+    expect(trips).toBe(2);
+    await shell.run("echo c", { join: "last" });
+    expect(trips).toBe(3);
+  });
+
+  it("are bounded each for itself", async () => {
+    const flood = shell.run("head -c 5000 /dev/zero", { join: "first", maxBytes: 4_999 });
+    const calm = shell.run("echo calm", { join: "first", maxBytes: 100 });
+    expect(await failure(flood)).toBe("too_large");
+    expect((await calm).stdout.toString()).toBe("calm\n");
+  });
+
+  it("are given up each for itself", async () => {
+    const over = new AbortController();
+    const given = failure(shell.run("echo given up", { join: "first", signal: over.signal }));
+    const kept = shell.run("echo kept", { join: "first" });
+    over.abort();
+    expect(await given).toBe("failed");
+    expect((await kept).stdout.toString()).toBe("kept\n");
+  });
+});
+
+describe("commands that travel together", () => {
+  it("fail together when the shell does", async () => {
+    const shell = new JoinedShell({ run: () => Promise.reject(new ExecutorError("unreachable", "gone")) });
+    const runs = [shell.run("a", { join: "first" }), shell.run("b", { join: "last" })];
+    expect(await Promise.all(runs.map(failure))).toEqual(["unreachable", "unreachable"]);
+  });
+
+  it("fail where the host answers something else", async () => {
+    const nothing = { status: 0, stdout: Buffer.from("no answer"), stderr: Buffer.from("") };
+    const shell = new JoinedShell({ run: () => Promise.resolve(nothing) });
+    const runs = [shell.run("a", { join: "first" }), shell.run("b", { join: "last" })];
+    expect(await Promise.all(runs.map(failure))).toEqual(["protocol", "protocol"]);
+  });
+});
