@@ -15,6 +15,7 @@ import { DoorbellKeeper } from "./doorbell-keeper.js";
 import { type Executor, ExecutorError } from "./executor.js";
 import type { Health, HealthSettings } from "./health.js";
 import { HealthKeeper } from "./health-keeper.js";
+import { pollPace } from "./poll-pace.js";
 import type { ProcessProof } from "./process-proof.js";
 import { tellProcessStates } from "./process-states.js";
 import { HostUnsupported } from "./process-table.js";
@@ -273,7 +274,7 @@ export class TargetMonitor {
     if (this.#stopped) return;
     const { doorbellDebounceMs, topologyActiveMs, topologyIdleMs } = this.parts.settings;
     const quiet = this.parts.now() - this.#lastChange > QUIET_AFTER_MS * 1_000;
-    const interval = quiet && !this.#anyBusy() ? topologyIdleMs : topologyActiveMs;
+    const interval = pollPace(quiet && !this.#anyBusy() ? topologyIdleMs : topologyActiveMs);
     // From one beginning to the next, whatever a round takes.
     const rest = Math.max(doorbellDebounceMs, interval - (performance.now() - this.#roundBegan));
     clearTimeout(this.#timer);

@@ -32,50 +32,53 @@ describe.each(SHELLS)("commands that are asked of %s in one turn", (sh) => {
     shell = new JoinedShell(counted);
   });
 
-  it("are one round trip; each has its own status, output and complaints", async () => {
+  it("are one round trip; each has its own status and what it left, and complaints are nobody's", async () => {
     const [one, two, three] = await Promise.all([
-      shell.run("echo one; echo alas >&2; st 3", { join: "first" }),
-      shell.run("printf 'two}\\n'", { join: "first" }),
-      shell.run("false", { join: "last" }),
+      shell.run("agtmux_out='one {}:\n'; echo alas >&2; agtmux_st=3", { join: "first" }),
+      shell.run("agtmux_out=two}", { join: "first" }),
+      shell.run(":", { join: "last" }),
     ]);
     expect(trips).toBe(1);
-    expect([one.status, one.stdout.toString(), one.stderr.toString()]).toEqual([3, "one\n", "alas\n"]);
-    expect([two.status, two.stdout.toString(), two.stderr.toString()]).toEqual([0, "two}\n", ""]);
-    expect([three.status, three.stdout.toString(), three.stderr.toString()]).toEqual([1, "", ""]);
+    expect([one.status, one.stdout.toString(), one.stderr.toString()]).toEqual([3, "one {}:\n", ""]);
+    expect([two.status, two.stdout.toString(), two.stderr.toString()]).toEqual([0, "two}", ""]);
+    expect([three.status, three.stdout.toString(), three.stderr.toString()]).toEqual([0, "", ""]);
   });
 
   it("run in their order, those that are to be last at the end", async () => {
-    const last = shell.run('echo "$agtmux_order"', { join: "last" });
+    const last = shell.run("agtmux_out=$agtmux_order", { join: "last" });
     const first = shell.run("agtmux_order=first", { join: "first" });
     // A few promises away.
     await Promise.resolve().then(() => Promise.resolve());
     const second = shell.run('agtmux_order="$agtmux_order second"', { join: "first" });
-    expect((await last).stdout.toString()).toBe("first second\n");
+    expect((await last).stdout.toString()).toBe("first second");
     await Promise.all([first, second]);
     expect(trips).toBe(1);
   });
 
   it("go alone where they do not say that they may travel together, or are asked in another turn", async () => {
-    await Promise.all([shell.run("echo a", { join: "first" }), shell.run("echo b")]);
+    await Promise.all([shell.run("agtmux_out=a", { join: "first" }), shell.run("echo b")]);
     expect(trips).toBe(2);
-    await shell.run("echo c", { join: "last" });
+    await shell.run("agtmux_out=c", { join: "last" });
     expect(trips).toBe(3);
   });
 
   it("are bounded each for itself", async () => {
-    const flood = shell.run("head -c 5000 /dev/zero", { join: "first", maxBytes: 4_999 });
-    const calm = shell.run("echo calm", { join: "first", maxBytes: 100 });
+    const flood = shell.run("agtmux_out=$(head -c 5000 /dev/zero | tr '\\0' x)", {
+      join: "first",
+      maxBytes: 4_999,
+    });
+    const calm = shell.run("agtmux_out=calm", { join: "first", maxBytes: 100 });
     expect(await failure(flood)).toBe("too_large");
-    expect((await calm).stdout.toString()).toBe("calm\n");
+    expect((await calm).stdout.toString()).toBe("calm");
   });
 
   it("are given up each for itself", async () => {
     const over = new AbortController();
-    const given = failure(shell.run("echo given up", { join: "first", signal: over.signal }));
-    const kept = shell.run("echo kept", { join: "first" });
+    const given = failure(shell.run("agtmux_out=given", { join: "first", signal: over.signal }));
+    const kept = shell.run("agtmux_out=kept", { join: "first" });
     over.abort();
     expect(await given).toBe("failed");
-    expect((await kept).stdout.toString()).toBe("kept\n");
+    expect((await kept).stdout.toString()).toBe("kept");
   });
 });
 

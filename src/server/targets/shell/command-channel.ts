@@ -11,7 +11,10 @@ export interface ShellOptions {
   readonly maxBytes?: number | undefined;
   /** Gives up; rejects with `failed`. */
   readonly signal?: AbortSignal | undefined;
-  /** These may travel with others that were asked in the same turn of the event loop, before those that are to be last. */
+  /**
+   * They print nothing: text is left in `agtmux_out`, a status in `agtmux_st`, and is told in one piece. They may travel with
+   * others of the kind that were asked in the same turn of the event loop, before those that are to be last.
+   */
   readonly join?: "first" | "last" | undefined;
   /** Called right before the commands are given to a shell, which has nothing else to do; what it throws is the result. */
   readonly onTurn?: (() => void) | undefined;
@@ -47,6 +50,7 @@ const MAX_WAITING = 1_000;
 interface Task {
   readonly script: string | Uint8Array;
   readonly maxBytes: number;
+  readonly gathered: boolean;
   readonly onTurn: (() => void) | undefined;
   readonly resolve: (answer: ShellAnswer) => void;
   readonly reject: (error: ExecutorError) => void;
@@ -85,7 +89,7 @@ export class CommandChannel implements HostShell {
       return Promise.reject(new ExecutorError("failed", "too many commands wait for the host"));
     }
     const { promise, resolve, reject } = Promise.withResolvers<ShellAnswer>();
-    const task: Task = { script, maxBytes, onTurn, resolve, reject };
+    const task: Task = { script, maxBytes, gathered: options.join !== undefined, onTurn, resolve, reject };
     const late = (): void =>
       this.#giveUp(task, new ExecutorError("timeout", `the host did not answer within ${timeoutMs} ms`));
     const timer = setTimeout(late, timeoutMs);
@@ -148,7 +152,7 @@ export class CommandChannel implements HostShell {
     task.lane = lane;
     try {
       task.onTurn?.();
-      task.resolve(await lane.run(task.script, task.maxBytes));
+      task.resolve(await lane.run(task.script, task.maxBytes, task.gathered));
     } catch (error) {
       task.reject(executorError(error));
     }

@@ -56,8 +56,8 @@ export class CommandLane {
     return this.#closed;
   }
 
-  /** Runs a task, as its host understands it. One at a time. Rejects with ExecutorError. */
-  run(task: string | Uint8Array, maxBytes: number): Promise<ShellAnswer> {
+  /** Runs a task, as its host understands it; `gathered`, see `ShellOptions.join`. One at a time. Rejects with ExecutorError. */
+  run(task: string | Uint8Array, maxBytes: number, gathered = false): Promise<ShellAnswer> {
     const halves = [randomBytes(8).toString("hex"), randomBytes(8).toString("hex")];
     const marker = halves.join("");
     const { promise, resolve, reject } = Promise.withResolvers<ShellAnswer>();
@@ -69,7 +69,7 @@ export class CommandLane {
       resolve,
       reject,
     };
-    this.channel.write(this.host.ask(halves.join(" "), task));
+    this.channel.write(this.host.ask(halves.join(" "), task, gathered));
     return promise;
   }
 

@@ -33,8 +33,9 @@ export class ChangedReading {
     const held = script === this.#script ? this.#number : -1;
     const next = this.#number + 1;
     const { stdout } = await shell.run(
-      `agtmux_now=$(${script}\n)
-if [ "$${number}" = ${held} ] && [ "$${value}" = "$agtmux_now" ]; then printf =; else ${value}=$agtmux_now; ${number}=${next}; printf '+%s' "$agtmux_now"; fi`,
+      `agtmux_now=$({ ${script}
+} 2>/dev/null)
+if [ "$${number}" = ${held} ] && [ "$${value}" = "$agtmux_now" ]; then agtmux_out==; else ${value}=$agtmux_now; ${number}=${next}; agtmux_out=+$agtmux_now; fi`,
       { maxBytes, join: "last" },
     );
     const text = stdout.toString("latin1");

@@ -51,32 +51,29 @@ export class JoinedShell implements HostShell {
   }
 
   async #together(tasks: readonly Joined[]): Promise<void> {
-    const halves = [randomBytes(8).toString("hex"), randomBytes(8).toString("hex")];
-    const marks = halves.join(" ");
-    const end = `\n}\nprintf '%s%s%s\\n' ${marks} "$?"; printf '%s%s' ${marks} >&2\n`;
-    const script = Buffer.concat(
-      tasks.flatMap(({ script }) => [Buffer.from("{ "), Buffer.from(script), Buffer.from(end)]),
-    );
+    const end = randomBytes(16).toString("hex");
+    const told = `\nagtmux_all="$agtmux_all\${agtmux_out}${end}$agtmux_st\n"; agtmux_out= agtmux_st=0\n`;
+    const script = Buffer.concat([
+      Buffer.from("agtmux_all=\n"),
+      ...tasks.flatMap(({ script }) => [Buffer.from(script), Buffer.from(told)]),
+      Buffer.from("agtmux_out=$agtmux_all"),
+    ]);
     const limits = tasks.map(({ options }) => options.maxBytes ?? DEFAULT_MAX_BYTES);
-    const marker = halves.join("");
     const answer = await this.shell.run(script, {
       timeoutMs: Math.max(...tasks.map(({ options }) => options.timeoutMs ?? DEFAULT_TIMEOUT_MS)),
-      maxBytes: limits.reduce((sum, limit) => sum + limit + marker.length + STATUS_BYTES, 0),
+      maxBytes: limits.reduce((sum, limit) => sum + limit + end.length + STATUS_BYTES, 0),
+      join: "first",
     });
-    let { stdout, stderr } = answer;
+    let { stdout } = answer;
     for (const [index, { resolve, reject }] of tasks.entries()) {
-      const at = stdout.indexOf(marker);
-      const rest = stdout.subarray(at + marker.length);
+      const at = stdout.indexOf(end);
+      const rest = stdout.subarray(at + end.length);
       const status = STATUS.exec(rest.subarray(0, STATUS_BYTES).toString("latin1"))?.[0];
       if (at < 0 || status === undefined)
         throw new ExecutorError("protocol", "answers of the host came mixed up");
-      // Of stderr the end may be cut off.
-      const said = stderr.indexOf(marker);
-      const complaint = said < 0 ? stderr : stderr.subarray(0, said);
-      stderr = stderr.subarray(said < 0 ? stderr.length : said + marker.length);
       const limit = limits[index] ?? DEFAULT_MAX_BYTES;
       if (at > limit) reject(new ExecutorError("too_large", `the answer has more than ${limit} bytes`));
-      else resolve({ status: Number(status), stdout: stdout.subarray(0, at), stderr: complaint });
+      else resolve({ status: Number(status), stdout: stdout.subarray(0, at), stderr: answer.stderr });
       stdout = rest.subarray(status.length);
     }
   }

@@ -48,13 +48,24 @@ export function remoteShells(connection: Pick<SshConnection, "exec">): ShellHost
   return {
     prologue: REMOTE_PROLOGUE,
     ready: ":",
-    // The line does not hold a marker in one piece: an echo of it is no answer.
-    ask: (halves, script) =>
-      Buffer.concat([
-        Buffer.from(`printf '%s%s{' ${halves}; printf '%s%s{' ${halves} >&2; {\n`),
+    // No line holds a marker in one piece: an echo of it is no answer.
+    ask: (halves, script, gathered) => {
+      // Each piece that a shell writes is a packet, a wake-up here, and something to decrypt.
+      const [before, after] = gathered
+        ? [
+            "{ agtmux_out= agtmux_st=0\n",
+            `printf '%s%s{%s%s%s}%s\\n' ${halves} "$agtmux_out" ${halves} "$agtmux_st"; printf '%s%s{%s%s}\\n' ${halves} ${halves} >&2`,
+          ]
+        : [
+            `printf '%s%s{' ${halves}; printf '%s%s{' ${halves} >&2; {\n`,
+            `printf '%s%s}%s\\n' ${halves} "$?"; printf '%s%s}\\n' ${halves} >&2`,
+          ];
+      return Buffer.concat([
+        Buffer.from(before),
         Buffer.from(script),
-        Buffer.from(`\n} </dev/null\nprintf '%s%s}%s\\n' ${halves} "$?"; printf '%s%s}\\n' ${halves} >&2\n`),
-      ]),
+        Buffer.from(`\n} </dev/null\n${after}\n`),
+      ]);
+    },
     open: async () => {
       try {
         return await connection.exec(REMOTE_COMMAND, { timeoutMs: DEFAULT_TIMEOUT_MS });
