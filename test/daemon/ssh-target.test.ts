@@ -101,6 +101,17 @@ describe("an ssh target", () => {
     await eventually("its connection to end", () => sshd.connections().length === 0);
   });
 
+  it("TC-040 is well, and has no rows, while its tmux server lives on without a session", async () => {
+    scene.terminal.start("new-session", "-d", "-s", "work", scene.agentCommand);
+    scene.tmux("set-option", "-s", "exit-empty", "off");
+    const { bootId } = await add();
+    await scene.untilPane("the agent", ({ agent }) => agent !== undefined);
+    scene.tmux("kill-session", "-t", "work");
+    await scene.untilPanes("its rows to go", (panes) => remote(panes).length === 0);
+    const { targets } = await scene.client.targets.listTargets({});
+    expect(targets.find(({ name }) => name === "vm1")).toMatchObject({ health: TargetHealth.OK, bootId });
+  });
+
   it("TC-040 shows that an agent was stopped and goes on", async () => {
     scene.terminal.start("new-session", "-d", "-s", "work", "sleep 600");
     await add();

@@ -11,6 +11,8 @@ import { becomes } from "./watching.js";
 
 /** Longest wait for the agent to end. */
 const EFFECT_MS = 3_000;
+/** Between two looks whether it has ended, in milliseconds. */
+const LOOK_MS = 300;
 
 const SIGNALS: Readonly<Record<KillSignal, ProcessSignal>> = {
   [KillSignal.UNSPECIFIED]: "INT",
@@ -56,9 +58,9 @@ async function pressed(job: Job, agent: Agent): Promise<ActionOutcome> {
         agent.hand.press(look, ["C-c"], {}),
   );
   // An agent that ends at once is not there any more when it is looked for: that is what was asked for.
-  if (sent.kind === "unknown" && agent.now() !== undefined && !(await gone(agent)))
+  if (sent.kind === "unknown" && agent.now() !== undefined && !(await gone(job, agent)))
     return { code: "result_unknown", message: sent.message, effect: "unknown" };
-  return ended(agent, "C-c was sent");
+  return ended(job, agent, "C-c was sent");
 }
 
 async function signalled(job: Job, agent: Agent, signal: ProcessSignal): Promise<ActionOutcome> {
@@ -80,7 +82,7 @@ async function signalled(job: Job, agent: Agent, signal: ProcessSignal): Promise
     throw unreached(error, targetId);
   }
   if (!sent) throw pidUnavailable();
-  return ended(agent, `SIG${signal} was sent`);
+  return ended(job, agent, `SIG${signal} was sent`);
 }
 
 function pidUnavailable(): ContractError {
@@ -90,11 +92,18 @@ function pidUnavailable(): ContractError {
   );
 }
 
-function gone(agent: Agent): Promise<boolean> {
-  return becomes(EFFECT_MS, () => agent.now() === undefined);
+async function gone({ monitor }: Job, agent: Agent): Promise<boolean> {
+  // On another host nobody would look for up to two seconds, and an end may take one itself.
+  const looks = setInterval(() => monitor.kick(0), LOOK_MS);
+  try {
+    return await becomes(EFFECT_MS, () => agent.now() === undefined);
+  } finally {
+    clearInterval(looks);
+  }
 }
 
-async function ended(agent: Agent, what: string): Promise<ActionOutcome> {
-  if (await gone(agent)) return { code: "ok", message: `${what}, and the agent has ended`, effect: "yes" };
+async function ended(job: Job, agent: Agent, what: string): Promise<ActionOutcome> {
+  if (await gone(job, agent))
+    return { code: "ok", message: `${what}, and the agent has ended`, effect: "yes" };
   return { code: "ok", message: `${what}; the agent runs on`, effect: "no" };
 }

@@ -58,7 +58,7 @@ export async function readTopology(executor: Executor, options: { cheap?: boolea
   const cheap = options.cheap ?? false;
   const ask = topologyQuestion(randomBytes(8).toString("hex"), cheap);
   try {
-    const { status, stdout, stderr } = await executor.run(ask.argv, { join: true });
+    const { status, stdout, stderr } = await executor.run(ask.argv);
     const topology = ask.read(stdout);
     // A server without sessions refuses list-panes; any other refusal is a tmux that does not know the question.
     if (status !== 0 && topology.sessions.length > 0) {

@@ -9,8 +9,7 @@ import {
   processChanged,
   type RunOptions,
 } from "../executor.js";
-import type { HostShell, ShellOptions } from "../shell/command-channel.js";
-import type { ShellAnswer } from "../shell/command-lane.js";
+import type { HostShell } from "../shell/command-channel.js";
 import { tmuxAnswer } from "../shell/tmux-answer.js";
 import type { SshChannel } from "./connection.js";
 import { NOT_IN_FRONT, REMOTE_COMMAND, REMOTE_PROLOGUE } from "./remote-shells.js";
@@ -67,12 +66,7 @@ export function createSshExecutor(options: SshExecutorOptions): Executor {
     const { maxBytes, process } = runOptions;
     const timeoutMs = runOptions.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const script = tmuxScript([file, "-u", "-N", ...socket, ...tmuxWords(argv)], timeoutMs, runOptions);
-    const { shell } = options.host();
-    const { signal } = closing;
-    const answer =
-      runOptions.join === true
-        ? await gathered(shell, script, { timeoutMs, maxBytes, signal, join: "first" })
-        : await shell.run(script, { timeoutMs, maxBytes, signal });
+    const answer = await options.host().shell.run(script, { timeoutMs, maxBytes, signal: closing.signal });
     const { status } = answer;
     if (status === NOT_IN_FRONT && process !== undefined) throw processChanged();
     if (KILLED.has(status)) throw new ExecutorError("timeout", `tmux did not answer within ${timeoutMs} ms`);
@@ -132,17 +126,6 @@ function tmuxScript(words: readonly string[], timeoutMs: number, { stdin, proces
       ? []
       : [shWords(["front", String(process.pid), process.startRaw, String(process.panePid)]), AND];
   return Buffer.concat([...look, ...feed, Buffer.from(`lim ${seconds} `), shWords(words)]);
-}
-
-/** A command whose complaints are among what it prints; of one that failed, all of it counts as complaints as well. */
-async function gathered(shell: HostShell, script: Buffer, options: ShellOptions): Promise<ShellAnswer> {
-  const whole = Buffer.concat([
-    Buffer.from("agtmux_out=$({ "),
-    script,
-    Buffer.from(`\n} 2>&1; printf :%s "$?"); agtmux_st=\${agtmux_out##*:} agtmux_out=\${agtmux_out%:*}`),
-  ]);
-  const { status, stdout } = await shell.run(whole, options);
-  return { status, stdout, stderr: status === 0 ? Buffer.alloc(0) : stdout };
 }
 
 const AND = Buffer.from(" && ");
