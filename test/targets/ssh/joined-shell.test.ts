@@ -34,9 +34,9 @@ describe.each(SHELLS)("commands that are asked of %s in one turn", (sh) => {
 
   it("are one round trip; each has its own status and what it left, and complaints are nobody's", async () => {
     const [one, two, three] = await Promise.all([
-      shell.run("agtmux_out='one {}:\n'; echo alas >&2; agtmux_st=3", { join: "first" }),
-      shell.run("agtmux_out=two}", { join: "first" }),
-      shell.run(":", { join: "last" }),
+      shell.run("agtmux_out='one {}:\n'; echo alas >&2; agtmux_st=3", { gathered: true }),
+      shell.run("agtmux_out=two}", { gathered: true }),
+      shell.run(":", { gathered: true }),
     ]);
     expect(trips).toBe(1);
     expect([one.status, one.stdout.toString(), one.stderr.toString()]).toEqual([3, "one {}:\n", ""]);
@@ -44,38 +44,36 @@ describe.each(SHELLS)("commands that are asked of %s in one turn", (sh) => {
     expect([three.status, three.stdout.toString(), three.stderr.toString()]).toEqual([0, "", ""]);
   });
 
-  it("run in their order, those that are to be last at the end", async () => {
-    const last = shell.run("agtmux_out=$agtmux_order", { join: "last" });
-    const first = shell.run("agtmux_order=first", { join: "first" });
-    // A few promises away.
+  it("run in the order in which they were asked, a few promises apart as well", async () => {
+    const first = shell.run("agtmux_order=first", { gathered: true });
     await Promise.resolve().then(() => Promise.resolve());
-    const second = shell.run('agtmux_order="$agtmux_order second"', { join: "first" });
-    expect((await last).stdout.toString()).toBe("first second");
-    await Promise.all([first, second]);
+    const second = shell.run('agtmux_out="$agtmux_order second"', { gathered: true });
+    expect((await second).stdout.toString()).toBe("first second");
+    await first;
     expect(trips).toBe(1);
   });
 
   it("go alone where they do not say that they may travel together, or are asked in another turn", async () => {
-    await Promise.all([shell.run("agtmux_out=a", { join: "first" }), shell.run("echo b")]);
+    await Promise.all([shell.run("agtmux_out=a", { gathered: true }), shell.run("echo b")]);
     expect(trips).toBe(2);
-    await shell.run("agtmux_out=c", { join: "last" });
+    await shell.run("agtmux_out=c", { gathered: true });
     expect(trips).toBe(3);
   });
 
   it("are bounded each for itself", async () => {
     const flood = shell.run("agtmux_out=$(head -c 5000 /dev/zero | tr '\\0' x)", {
-      join: "first",
+      gathered: true,
       maxBytes: 4_999,
     });
-    const calm = shell.run("agtmux_out=calm", { join: "first", maxBytes: 100 });
+    const calm = shell.run("agtmux_out=calm", { gathered: true, maxBytes: 100 });
     expect(await failure(flood)).toBe("too_large");
     expect((await calm).stdout.toString()).toBe("calm");
   });
 
   it("are given up each for itself", async () => {
     const over = new AbortController();
-    const given = failure(shell.run("agtmux_out=given", { join: "first", signal: over.signal }));
-    const kept = shell.run("agtmux_out=kept", { join: "first" });
+    const given = failure(shell.run("agtmux_out=given", { gathered: true, signal: over.signal }));
+    const kept = shell.run("agtmux_out=kept", { gathered: true });
     over.abort();
     expect(await given).toBe("failed");
     expect((await kept).stdout.toString()).toBe("kept");
@@ -85,14 +83,14 @@ describe.each(SHELLS)("commands that are asked of %s in one turn", (sh) => {
 describe("commands that travel together", () => {
   it("fail together when the shell does", async () => {
     const shell = new JoinedShell({ run: () => Promise.reject(new ExecutorError("unreachable", "gone")) });
-    const runs = [shell.run("a", { join: "first" }), shell.run("b", { join: "last" })];
+    const runs = [shell.run("a", { gathered: true }), shell.run("b", { gathered: true })];
     expect(await Promise.all(runs.map(failure))).toEqual(["unreachable", "unreachable"]);
   });
 
   it("fail where the host answers something else", async () => {
     const nothing = { status: 0, stdout: Buffer.from("no answer"), stderr: Buffer.from("") };
     const shell = new JoinedShell({ run: () => Promise.resolve(nothing) });
-    const runs = [shell.run("a", { join: "first" }), shell.run("b", { join: "last" })];
+    const runs = [shell.run("a", { gathered: true }), shell.run("b", { gathered: true })];
     expect(await Promise.all(runs.map(failure))).toEqual(["protocol", "protocol"]);
   });
 });

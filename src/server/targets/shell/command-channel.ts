@@ -13,9 +13,9 @@ export interface ShellOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * They print nothing: text is left in `agtmux_out`, a status in `agtmux_st`, and is told in one piece. They may travel with
-   * others of the kind that were asked in the same turn of the event loop, before those that are to be last.
+   * others of the kind that were asked in the same turn of the event loop.
    */
-  readonly join?: "first" | "last" | undefined;
+  readonly gathered?: boolean | undefined;
   /** Called right before the commands are given to a shell, which has nothing else to do; what it throws is the result. */
   readonly onTurn?: (() => void) | undefined;
 }
@@ -89,7 +89,7 @@ export class CommandChannel implements HostShell {
       return Promise.reject(new ExecutorError("failed", "too many commands wait for the host"));
     }
     const { promise, resolve, reject } = Promise.withResolvers<ShellAnswer>();
-    const task: Task = { script, maxBytes, gathered: options.join !== undefined, onTurn, resolve, reject };
+    const task: Task = { script, maxBytes, gathered: options.gathered === true, onTurn, resolve, reject };
     const late = (): void =>
       this.#giveUp(task, new ExecutorError("timeout", `the host did not answer within ${timeoutMs} ms`));
     const timer = setTimeout(late, timeoutMs);

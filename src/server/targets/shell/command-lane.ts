@@ -56,7 +56,7 @@ export class CommandLane {
     return this.#closed;
   }
 
-  /** Runs a task, as its host understands it; `gathered`, see `ShellOptions.join`. One at a time. Rejects with ExecutorError. */
+  /** Runs a task, as its host understands it; `gathered`, see `ShellOptions.gathered`. One at a time. Rejects with ExecutorError. */
   run(task: string | Uint8Array, maxBytes: number, gathered = false): Promise<ShellAnswer> {
     const halves = [randomBytes(8).toString("hex"), randomBytes(8).toString("hex")];
     const marker = halves.join("");

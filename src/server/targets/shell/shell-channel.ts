@@ -23,7 +23,7 @@ export interface ShellHost {
   /**
    * A task as it is given to a shell, which answers it on stdout with `<marker>{`, what the task prints, `<marker>}`, its
    * status and a newline, and on stderr alike without the status. `halves` are those of the marker, with a blank between. `gathered`,
-   * see `ShellOptions.join`.
+   * see `ShellOptions.gathered`.
    */
   ask(halves: string, task: string | Uint8Array, gathered: boolean): Uint8Array;
   /** Opens one more. Rejects with ExecutorError. */

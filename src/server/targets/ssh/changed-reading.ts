@@ -36,7 +36,7 @@ export class ChangedReading {
       `agtmux_now=$({ ${script}
 } 2>/dev/null)
 if [ "$${number}" = ${held} ] && [ "$${value}" = "$agtmux_now" ]; then agtmux_out==; else ${value}=$agtmux_now; ${number}=${next}; agtmux_out=+$agtmux_now; fi`,
-      { maxBytes, join: "last" },
+      { maxBytes, gathered: true },
     );
     const text = stdout.toString("latin1");
     if (text === "=") return { text: this.#text, changed: false };

@@ -15,8 +15,8 @@ const STATUS = /^\d{1,3}\n/u;
 const STATUS_BYTES = 4;
 
 /**
- * A shell in which commands that say so (`join`) travel together: what is asked in one turn of the event loop is one round
- * trip, run one after the other, those that are to be last at the end. Each gets an answer of its own.
+ * A shell in which commands that say so (`gathered`) travel together: what is asked in one turn of the event loop is one round
+ * trip. They run one after the other, and each gets an answer of its own.
  */
 export class JoinedShell implements HostShell {
   #waiting: Joined[] = [];
@@ -24,7 +24,7 @@ export class JoinedShell implements HostShell {
   constructor(private readonly shell: HostShell) {}
 
   run(script: string | Uint8Array, options: ShellOptions = {}): Promise<ShellAnswer> {
-    if (options.join === undefined) return this.shell.run(script, options);
+    if (options.gathered !== true) return this.shell.run(script, options);
     const { promise, resolve, reject } = Promise.withResolvers<ShellAnswer>();
     const { signal } = options;
     const aborted = (): void => reject(new ExecutorError("failed", "given up"));
@@ -37,9 +37,8 @@ export class JoinedShell implements HostShell {
   }
 
   async #flush(): Promise<void> {
-    const all = this.#waiting.filter(({ options }) => options.signal?.aborted !== true);
+    const tasks = this.#waiting.filter(({ options }) => options.signal?.aborted !== true);
     this.#waiting = [];
-    const tasks = [...all.filter(({ options }) => options.join === "first"), ...all.filter(isLast)];
     try {
       const [only] = tasks;
       if (only === undefined) return;
@@ -62,7 +61,7 @@ export class JoinedShell implements HostShell {
     const answer = await this.shell.run(script, {
       timeoutMs: Math.max(...tasks.map(({ options }) => options.timeoutMs ?? DEFAULT_TIMEOUT_MS)),
       maxBytes: limits.reduce((sum, limit) => sum + limit + end.length + STATUS_BYTES, 0),
-      join: "first",
+      gathered: true,
     });
     let { stdout } = answer;
     for (const [index, { resolve, reject }] of tasks.entries()) {
@@ -77,8 +76,4 @@ export class JoinedShell implements HostShell {
       stdout = rest.subarray(status.length);
     }
   }
-}
-
-function isLast({ options }: Joined): boolean {
-  return options.join === "last";
 }
