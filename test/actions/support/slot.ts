@@ -18,6 +18,9 @@ const STATES: Readonly<Record<Scene, AgentState>> = {
 };
 const ORDERS: Readonly<Record<Scene, string>> = { idle: "calm", running: "busy", dialog: "open" };
 
+/** Far more than an agent takes to start. */
+const TYPED_AGAIN_MS = 5_000;
+
 /** A tmux server of its own with an agent that is acted on, another agent beside it, and a bystander. */
 export class Slot {
   readonly #server = createPrivateServer();
@@ -89,16 +92,21 @@ export class Slot {
 
   /** Has the pane's shell start an agent, if it has none. */
   async launch(): Promise<Note> {
-    if (this.kind === "sh" && this.agent === undefined) {
-      // Not Enter: an agent that was killed leaves its terminal as it is.
-      await this.tmux("send-keys", "-t", this.paneId, this.victims.command("agent", true), "C-j");
-    }
+    let typedAt = Number.NEGATIVE_INFINITY;
     return until(
       `an agent in ${this.paneId} of ${this.name}`,
-      () => {
+      async () => {
+        const { agent } = this;
+        if (agent !== undefined) return agent;
         const shell = this.victims.in(this.paneId, "shell");
-        if (this.agent === undefined && shell !== undefined) this.victims.tell(shell, "start");
-        return this.agent;
+        if (shell !== undefined) this.victims.tell(shell, "start");
+        // Again if nothing came of it: the shell may not have been in front yet.
+        if (this.kind === "sh" && performance.now() - typedAt > TYPED_AGAIN_MS) {
+          typedAt = performance.now();
+          // Not Enter: an agent that was killed leaves its terminal as it is.
+          await this.tmux("send-keys", "-t", this.paneId, this.victims.command("agent", true), "C-j");
+        }
+        return undefined;
       },
       PATIENCE_MS,
     );
