@@ -22,6 +22,7 @@ describe.each([
   { agent: "claude" as const, args: [], where: "here" },
   { agent: "codex" as const, args: ["--no-daemon"], where: "here" },
   { agent: "claude" as const, args: [], where: "over ssh" },
+  { agent: "codex" as const, args: ["--no-daemon"], where: "over ssh" },
 ])("actions on the real $agent $where", ({ agent, args, where }) => {
   let lab: Lab;
   let sshd: LoopbackSshd | undefined;
@@ -205,6 +206,34 @@ describe.each([
     await until(AT_REST);
     expect(existsSync(edited)).toBe(true);
   });
+
+  // Codex asks nothing about its plans.
+  it.runIf(agent === "claude")(
+    "TC-062 a plan is denied, and approved for the mode that asks each time",
+    async () => {
+      const screenShows = (mode: string): boolean =>
+        tmux("capture-pane", "-p", "-t", hand.paneId).includes(mode);
+      await eventually("plan mode", async () => {
+        if (screenShows("plan mode on")) return true;
+        keys("BTab");
+        await delay(500);
+        return undefined;
+      });
+      const denied = await asking("make plan");
+      expect((await hand.pane()).agent?.reasonCode).toBe("plan_approval");
+      now();
+      const no = await actions().deny({ target: await hand.target(), promptId: denied.promptId });
+      expect([no.result?.resultCode, no.closed]).toEqual([ResultCode.OK, Outcome.YES]);
+      await until(AT_REST);
+      expect(screenShows("plan mode on")).toBe(true);
+      const { promptId, promptText } = await asking("make plan");
+      expect(promptText).toContain("exit plan mode");
+      now();
+      expect((await actions().approve({ target: await hand.target(), promptId })).closed).toBe(Outcome.YES);
+      await until(AT_REST);
+      expect(screenShows("manual mode on")).toBe(true);
+    },
+  );
 
   it("TC-062 what a dialog quotes is shown whole, and never answered for", async () => {
     const { promptId, promptText } = await asking("run tool spoof");

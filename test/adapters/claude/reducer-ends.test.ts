@@ -51,7 +51,12 @@ describe("TC-015 Claude Code", () => {
       ...screen(30_400, "ready"),
     ];
     expect(seenBy(story, 33_000)).toEqual(
-      all("idle/ready", { "hooks only": "idle/fresh", "hooks and screen": "idle/fresh" }),
+      all("idle/ready", {
+        "hooks only": "idle/fresh",
+        "hooks and screen": "idle/fresh",
+        // Nothing tells these two that it was cleared; the next prompt does.
+        "session file and screen": "error/api_error",
+      }),
     );
   });
 
@@ -67,7 +72,11 @@ describe("TC-015 Claude Code", () => {
     expect(seenBy(manual, 20_050)).toEqual(all("running/turn"));
     const done = [...manual, session(20_150, "idle"), ...screen(20_300, "ready")];
     expect(seenBy(done, 22_000)).toEqual(
-      all("idle/compacted", { "session file only": "idle/ready", "screen only": "idle/ready" }),
+      all("idle/compacted", {
+        "session file only": "idle/ready",
+        "screen only": "idle/ready",
+        "session file and screen": "idle/ready",
+      }),
     );
     const auto = [
       ...start,
@@ -92,11 +101,26 @@ describe("TC-015 Claude Code", () => {
       ...prompt(10_000, "a"),
       session(12_000, "waiting", "permission prompt"),
       hook(12_200, "PermissionRequest", { tool_name: "ExitPlanMode" }),
-      ...screen(12_300, "plan"),
+      ...screen(12_300, "plan", "plan text"),
     ];
     expect(seenBy(plan, 13_000)).toEqual(
       all("waiting_approval/plan_approval", { "session file only": "waiting_approval/permission_request" }),
     );
+  });
+
+  it("without hooks, knows a plan by the dialog's text, and the next dialog for what it is", () => {
+    const plan = [
+      ...prompt(10_000, "a"),
+      ...screen(11_950, "plan", "plan text").slice(0, 1),
+      session(12_000, "waiting", "permission prompt"),
+    ];
+    const reason = (story: typeof plan, at: number) =>
+      foldAt(story, "session file and screen", at).status.reason;
+    expect(reason(plan, 12_200)).toBe("plan_approval");
+    const tool = [...plan, session(13_000, "busy"), session(13_100, "waiting", "permission prompt")];
+    expect(reason(tool, 13_150)).toBe("permission_request");
+    const read = [...tool, ...screen(13_200, "permission", "touch a").slice(0, 1)];
+    expect(reason(read, 13_300)).toBe("permission_request");
   });
 
   it("whose hooks were installed with a dialog open learns of it by the reminder", () => {

@@ -143,13 +143,17 @@ describe("TC-015 Claude Code", () => {
       ...screen(16_100, "done"),
     ];
     expect(seenBy(story, 13_900)).toEqual(
-      all("running/background_agent", { "session file only": "running/turn" }),
+      all("running/background_agent", {
+        "session file only": "running/turn",
+        "session file and screen": "running/turn",
+      }),
     );
     expect(seenBy(story, 14_400)).toEqual(all("running/turn"));
     expect(seenBy(story, 16_150)).toEqual(
       all("completed/background_shell", {
         "session file only": "idle/ready",
         "screen only": "completed/turn_end",
+        "session file and screen": "completed/turn_end",
       }),
     );
   });

@@ -52,6 +52,7 @@ export const MODES = {
   "session file only": ["session"],
   "hooks and session file": ["hooks", "session"],
   "screen only": ["screen"],
+  "session file and screen": ["session", "screen"],
   "hooks and screen": ["hooks", "screen"],
   everything: ["hooks", "session", "screen"],
 } as const satisfies Record<string, readonly Signal["surface"][]>;

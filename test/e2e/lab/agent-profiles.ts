@@ -3,7 +3,7 @@ import type { AgentProfile } from "./agent-driver.js";
 /** Claude Code 2.1.330. */
 export const claudeProfile: AgentProfile = {
   command: "claude",
-  ready: /\? for shortcuts|manual mode on/,
+  ready: /\? for shortcuts|(?:manual|plan) mode on/,
   dialog: /Do you want to |Exit plan mode\?|Enter to select/,
   approveOption: /^Yes$|^Yes, and switch to default/,
   denyOption: /^No\b/,

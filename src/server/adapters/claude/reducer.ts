@@ -203,14 +203,15 @@ function joined(memory: ClaudeMemory): Claim | null {
     return end.state === "idle" ? { ...session, reason: end.reason } : end;
   }
   if (session.state === "running") return { ...session, reason: runningReason(memory, session) };
-  if (
-    session.state === "waiting_approval" &&
-    memory.hook !== null &&
-    memory.hook.reason === "plan_approval"
-  ) {
-    return { ...session, reason: "plan_approval" };
-  }
-  return session;
+  return session.state === "waiting_approval" && isPlan(memory)
+    ? { ...session, reason: "plan_approval" }
+    : session;
+}
+
+/** The session file calls a plan a permission prompt; hooks and the dialog's own text tell it apart. */
+function isPlan({ hook, screen, digest }: ClaudeMemory): boolean {
+  const read = digest !== null && isWaiting(screen) ? screen : null;
+  return hook?.reason === "plan_approval" || read?.reason === "plan_approval";
 }
 
 function runningReason(memory: ClaudeMemory, session: Claim): string {
