@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Executor } from "../../src/server/targets/executor.js";
 import { createLocalExecutor } from "../../src/server/targets/local-executor.js";
-import { readTopology, type Topology, topologyQuestion } from "../../src/server/tmux/topology.js";
+import { askTopology, type Topology, topologyQuestion } from "../../src/server/tmux/topology.js";
 import { linkFields } from "../../src/server/tmux/topology-row.js";
 import { createPrivateServer, type PrivateServer, signal, until } from "./private-server.js";
 
@@ -22,6 +22,7 @@ afterEach(async () => {
 
 const start = (name = "work", command = "exec sleep 600"): string =>
   server.start("new-session", "-d", "-s", name, "-x", "100", "-y", "30", "-c", server.directory, command);
+const readTopology = async (from: Executor): Promise<Topology> => (await askTopology(from, false)).topology;
 const paneOf = (topology: Topology, paneId: string) => topology.panes.find((pane) => pane.paneId === paneId);
 
 describe("a topology", () => {
@@ -90,11 +91,20 @@ describe("a topology", () => {
   it("leaves command and path out when cheap, and is the same else", async () => {
     start();
     const whole = await readTopology(executor);
-    const cheap = await readTopology(executor, { cheap: true });
+    const cheap = (await askTopology(executor, true)).topology;
     expect(cheap.malformed).toBe(0);
     expect(cheap.panes).toEqual(
       whole.panes.map((pane) => ({ ...pane, currentCommand: undefined, currentPath: undefined })),
     );
+  });
+
+  it("is the very answer of the last time, if tmux says the same", async () => {
+    start();
+    const first = await askTopology(executor, true);
+    expect(await askTopology(executor, true, first)).toBe(first);
+    server.tmux("rename-session", "-t", "work", "play");
+    const second = await askTopology(executor, true, first);
+    expect(second.topology.sessions.map(({ sessionName }) => sessionName)).toEqual(["play"]);
   });
 
   it("sees copy mode, alternate screen, switched-off input, synchronised panes", async () => {

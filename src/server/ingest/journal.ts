@@ -8,7 +8,16 @@ import type { Store } from "../store/store.js";
 import { Binder } from "./binder.js";
 import { Counters } from "./counters.js";
 import { type DropReason, Inbox } from "./inbox.js";
-import { foldStored, freshRuntime, type LiveRuntime, nextState, reducerName } from "./live-runtime.js";
+import {
+  foldStored,
+  freshRuntime,
+  hasMoved,
+  hasPids,
+  type LiveRuntime,
+  nextState,
+  type RuntimeFacts,
+  reducerName,
+} from "./live-runtime.js";
 import type { PreparedEvent } from "./prepared-event.js";
 import { rebase } from "./rebase.js";
 
@@ -34,13 +43,6 @@ export interface Commit {
   readonly ended: readonly RuntimeRecord[];
   /** Bound events, in the order of their acceptance. */
   readonly events: readonly EventRecord[];
-}
-
-export interface RuntimeFacts {
-  readonly pids: readonly number[];
-  readonly session: string;
-  readonly windowId: string;
-  readonly cwd: string;
 }
 
 interface Unfolded {
@@ -181,15 +183,11 @@ export class Journal {
   observe(runtimeId: string, facts: RuntimeFacts): void {
     const runtime = this.#stagedMap().get(runtimeId);
     if (runtime === undefined) return;
-    const { record } = runtime;
-    const moved =
-      record.session !== facts.session || record.windowId !== facts.windowId || record.cwd !== facts.cwd;
-    const samePids =
-      facts.pids.length === runtime.pids.length && facts.pids.every((pid, i) => runtime.pids[i] === pid);
-    if (!moved && samePids) return;
+    const moved = hasMoved(runtime, facts);
+    if (!moved && hasPids(runtime, facts)) return;
     if (moved) this.store.runtimes.setPlace(runtimeId, facts);
     const { session, windowId, cwd } = facts;
-    this.#stage({ ...runtime, pids: facts.pids, record: { ...record, session, windowId, cwd } });
+    this.#stage({ ...runtime, pids: facts.pids, record: { ...runtime.record, session, windowId, cwd } });
   }
 
   /** Takes one event, inside a transaction. */

@@ -19,6 +19,22 @@ export interface LiveRuntime extends Timeline<Json> {
   readonly pids: readonly number[];
 }
 
+/** What the observer sees of a runtime's processes and place. */
+export interface RuntimeFacts {
+  readonly pids: readonly number[];
+  readonly session: string;
+  readonly windowId: string;
+  readonly cwd: string;
+}
+
+export function hasMoved({ record }: LiveRuntime, { session, windowId, cwd }: RuntimeFacts): boolean {
+  return record.session !== session || record.windowId !== windowId || record.cwd !== cwd;
+}
+
+export function hasPids({ pids }: LiveRuntime, facts: RuntimeFacts): boolean {
+  return facts.pids.length === pids.length && facts.pids.every((pid, index) => pids[index] === pid);
+}
+
 /** When a runtime's process started. */
 export function startMicros(record: RuntimeRecord): Micros {
   return Number(record.startedAtNs / 1_000n);

@@ -45,6 +45,8 @@ export interface RunOptions {
   readonly timeoutMs?: number | undefined;
   /** Most bytes of stdout (16 MiB). */
   readonly maxBytes?: number | undefined;
+  /** It may travel to its host with what else is asked in the same turn of the event loop; nothing that acts may. */
+  readonly gathered?: boolean | undefined;
   /**
    * Only if this process runs and is what the keys of its pane reach (`front` of ssh/remote-shells.ts), looked at right before,
    * without a wait in between; rejects with `process_changed` otherwise.

@@ -48,7 +48,7 @@ export interface MonitorParts {
   readonly now: () => Micros;
   readonly log: Logger;
   readonly settings: MonitorSettings;
-  /** A topology was read and the runtimes follow it. */
+  /** Another topology was read than the last, or other agents, and the runtimes follow it. */
   readonly onTopology: (target: string, topology: Topology) => void;
   readonly onHealth: (target: string, health: Health) => void;
 }
@@ -296,15 +296,16 @@ export class TargetMonitor {
       if (!this.#reached) return;
       if (moved) this.#lastChange = this.parts.now();
       this.#unsupported = unsupported;
-      const blind = await this.#follow(topology);
+      const { blind, changed } = await this.#follow(topology);
       if (!this.#reached) return;
+      const same = topology === this.#topology && !changed;
       this.#topology = topology;
       const serverless = topology.bootId === undefined ? "no_server" : "";
       const reason =
         unsupported !== undefined ? "tmux_unsupported" : blind === "" ? serverless : "host_unsupported";
       this.#health.succeeded(reason, blind);
       this.#doorbell.follow(topology.bootId);
-      this.parts.onTopology(this.target.targetId, topology);
+      if (!same) this.parts.onTopology(this.target.targetId, topology);
       // How a turn ended stands on the screen: it is read before the title that says that nothing runs any more.
       await this.#screens.round(topology, this.#tracker.active());
       await this.#feeds.update(this.#tracker.views(topology));
@@ -314,20 +315,21 @@ export class TargetMonitor {
   }
 
   /**
-   * Has the runtimes follow a topology; returns why the host's processes cannot be seen, '' if they can. That the store
-   * refuses is no fault of the target: its runtimes follow with a later topology. An end must not overtake what its agent
-   * said before it.
+   * Has the runtimes follow a topology; returns why the host's processes cannot be seen, '' if they can, and whether anything
+   * is known now that was not before. That the store refuses is no fault of the target: its runtimes follow with a later
+   * topology. An end must not overtake what its agent said before it.
    */
-  async #follow(topology: Topology): Promise<string> {
-    if (this.parts.commit.behind) return "";
+  async #follow(topology: Topology): Promise<{ readonly blind: string; readonly changed: boolean }> {
+    if (this.parts.commit.behind) return { blind: "", changed: true };
     try {
+      const { launching, changed } = await this.#tracker.observe(topology);
       // While a launcher waits for its worker, the next look comes soon.
-      if ((await this.#tracker.observe(topology)).launching) this.#again = true;
+      if (launching) this.#again = true;
       if (this.parts.host.link !== undefined) this.#tellProcessStates();
-      return "";
+      return { blind: "", changed };
     } catch (error) {
-      if (error instanceof StoreFault) return "";
-      if (error instanceof HostUnsupported) return error.message;
+      if (error instanceof StoreFault) return { blind: "", changed: true };
+      if (error instanceof HostUnsupported) return { blind: error.message, changed: true };
       throw error;
     }
   }

@@ -3,7 +3,7 @@ import { runtimeId } from "../engine/identity.js";
 import { type Decision, decideOccupancy, type Ended } from "../engine/occupancy.js";
 import type { Micros } from "../engine/state.js";
 import type { Journal } from "../ingest/journal.js";
-import type { LiveRuntime } from "../ingest/live-runtime.js";
+import { hasMoved, hasPids, type LiveRuntime } from "../ingest/live-runtime.js";
 import { redactText } from "../ingest/redact.js";
 import type { RuntimeStore } from "../store/runtime-store.js";
 import type { PaneRow, Topology } from "../tmux/topology.js";
@@ -19,7 +19,11 @@ export interface TrackerSettings {
 export interface Tracked {
   /** A launcher waits for its worker: look again soon. */
   readonly launching: boolean;
+  /** Something was written. */
+  readonly changed: boolean;
 }
+
+type Deed = () => void;
 
 /** Opens and ends the runtimes of one target as its panes and processes show. */
 export class RuntimeTracker {
@@ -67,27 +71,31 @@ export class RuntimeTracker {
   async observe(topology: Topology): Promise<Tracked> {
     const living = topology.panes.filter((pane) => !pane.dead);
     const tables = await this.processes.paneProcesses(living);
+    const active = this.active();
     let launching = false;
-    this.journal.transaction(() => {
-      const active = this.active();
-      for (const pane of topology.panes) {
-        const table = pane.dead ? undefined : tables.get(pane.panePid);
-        const seen = table === undefined ? undefined : findAgent(table, this.adapters);
-        const early = seen?.launching === true && this.#withinGrace(seen);
-        launching ||= early;
-        // A launcher without its worker opens nothing yet, whoever was in the pane before it.
-        const found = early ? undefined : seen;
-        this.#carryOut(pane, topology.bootId ?? "", active.get(pane.paneId), found, table);
-      }
-      const present = new Set(topology.panes.map((pane) => pane.paneId));
-      for (const [paneId, runtime] of active) {
-        if (present.has(paneId)) continue;
-        const reason: Ended = topology.bootId === runtime.record.bootId ? "pane_gone" : "server_gone";
-        this.#end(runtime, reason, undefined);
-      }
+    const deeds = topology.panes.flatMap((pane) => {
+      const table = pane.dead ? undefined : tables.get(pane.panePid);
+      const seen = table === undefined ? undefined : findAgent(table, this.adapters);
+      const early = seen?.launching === true && this.#withinGrace(seen);
+      launching ||= early;
+      // A launcher without its worker opens nothing yet, whoever was in the pane before it.
+      const found = early ? undefined : seen;
+      return this.#deeds(pane, topology.bootId ?? "", active.get(pane.paneId), found, table);
     });
+    const present = new Set(topology.panes.map((pane) => pane.paneId));
+    for (const [paneId, runtime] of active) {
+      if (present.has(paneId)) continue;
+      const reason: Ended = topology.bootId === runtime.record.bootId ? "pane_gone" : "server_gone";
+      deeds.push(() => this.#end(runtime, reason, undefined));
+    }
+    // Most looks find everything as it was.
+    if (deeds.length > 0) {
+      this.journal.transaction(() => {
+        for (const deed of deeds) deed();
+      });
+    }
     for (const id of this.#argv.keys()) if (this.journal.runtime(id) === undefined) this.#argv.delete(id);
-    return { launching };
+    return { launching, changed: deeds.length > 0 };
   }
 
   #withinGrace(found: FoundAgent): boolean {
@@ -95,32 +103,45 @@ export class RuntimeTracker {
     return age < this.settings.launcherGraceMs * 1_000;
   }
 
-  #carryOut(
+  /** What is to be written because of one pane, in order. */
+  #deeds(
     pane: PaneRow,
     bootId: string,
     runtime: LiveRuntime | undefined,
     found: FoundAgent | undefined,
     table: PaneProcesses | undefined,
-  ): void {
+  ): Deed[] {
     const decision = this.#decide(pane, bootId, runtime, found);
-    if (decision.kind === "end" && runtime !== undefined) this.#end(runtime, decision.reason, pane);
+    if (decision.kind === "end" && runtime !== undefined) {
+      return [() => this.#end(runtime, decision.reason, pane)];
+    }
     if (decision.kind === "open" && found !== undefined) {
-      if (runtime !== undefined) this.#end(runtime, decision.ended ?? "exited", pane);
-      this.#open(pane, bootId, found);
+      const end = runtime === undefined ? [] : [() => this.#end(runtime, decision.ended ?? "exited", pane)];
+      return [...end, () => this.#open(pane, bootId, found)];
     }
-    if (decision.kind === "keep" && runtime !== undefined) {
-      const { record } = runtime;
-      if (found !== undefined) this.#argv.set(record.runtimeId, found.process.argv);
-      const own = table?.processes.filter(
-        (process) => process.pid === record.agentPid || process.pid === found?.launcher?.pid,
-      );
-      this.journal.observe(record.runtimeId, {
-        pids: own?.map((process) => process.pid) ?? [record.agentPid],
-        session: redactText(pane.sessionName),
-        windowId: pane.windowId,
-        cwd: pane.currentPath === undefined ? record.cwd : redactText(pane.currentPath),
-      });
-    }
+    return decision.kind === "keep" && runtime !== undefined ? this.#kept(pane, runtime, found, table) : [];
+  }
+
+  /** The runtime goes on; where it is may have changed. */
+  #kept(
+    pane: PaneRow,
+    runtime: LiveRuntime,
+    found: FoundAgent | undefined,
+    table: PaneProcesses | undefined,
+  ): Deed[] {
+    const { record } = runtime;
+    if (found !== undefined) this.#argv.set(record.runtimeId, found.process.argv);
+    const own = table?.processes.filter(
+      (process) => process.pid === record.agentPid || process.pid === found?.launcher?.pid,
+    );
+    const facts = {
+      pids: own?.map((process) => process.pid) ?? [record.agentPid],
+      session: redactText(pane.sessionName),
+      windowId: pane.windowId,
+      cwd: pane.currentPath === undefined ? record.cwd : redactText(pane.currentPath),
+    };
+    if (!hasMoved(runtime, facts) && hasPids(runtime, facts)) return [];
+    return [() => this.journal.observe(record.runtimeId, facts)];
   }
 
   #decide(

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Micros } from "../engine/state.js";
-import { NO_SERVER, readTopology, type Topology } from "../tmux/topology.js";
+import { type AnsweredTopology, askTopology, NO_SERVER, type Topology } from "../tmux/topology.js";
 import { parseTmuxVersion, supportsTmux, type TmuxVersion } from "../tmux/version.js";
 import type { Executor } from "./executor.js";
 
@@ -9,6 +10,7 @@ export interface ReaderSettings {
 
 /** One complete reading of a target's tmux server. */
 export interface Reading {
+  /** The very object of the reading before, if nothing differs. */
   readonly topology: Topology;
   /** The tmux found, if it is too old to be watched; the topology is empty then. */
   readonly unsupported: string | undefined;
@@ -22,10 +24,13 @@ export interface Reading {
  */
 export class TopologyReader {
   #known: Topology | undefined;
+  /** The cheap reading that `#known` was completed from; undefined if that is a full one. */
+  #cheap: AnsweredTopology | undefined;
   #socketPath = "";
   #binaryChecked = false;
   #lastFull: Micros = 0;
   #shape = "";
+  #last: Topology | undefined;
 
   constructor(
     private readonly executor: Executor,
@@ -54,6 +59,8 @@ export class TopologyReader {
   }
 
   #reading(topology: Topology, unsupported: string | undefined): Reading {
+    if (topology === this.#last) return { topology, unsupported, moved: false };
+    this.#last = topology;
     const places = topology.rows.map((row) => [row.paneId, row.panePid, row.windowId, row.sessionName]);
     const shape = JSON.stringify(places);
     const moved = shape !== this.#shape;
@@ -65,14 +72,21 @@ export class TopologyReader {
     const now = this.now();
     const fresh = now - this.#lastFull < this.settings.fullTopologyEveryMs * 1_000;
     if (this.#known !== undefined && fresh) {
-      const merged = mergeCosts(await readTopology(this.executor, { cheap: true }), this.#known);
+      const cheap = await askTopology(this.executor, true, this.#cheap);
+      if (cheap === this.#cheap) return this.#known;
+      const merged = mergeCosts(cheap.topology, this.#known);
       if (merged !== undefined) {
-        this.#known = merged;
-        return merged;
+        this.#cheap = cheap;
+        if (!isDeepStrictEqual(merged, this.#known)) this.#known = merged;
+        return this.#known;
       }
     }
-    this.#known = await readTopology(this.executor, { cheap: false });
+    const { topology } = await askTopology(this.executor, false);
     this.#lastFull = now;
+    if (this.#known === undefined || !isDeepStrictEqual(topology, this.#known)) {
+      this.#known = topology;
+      this.#cheap = undefined;
+    }
     return this.#known;
   }
 

@@ -37,6 +37,12 @@ export interface Topology {
   readonly malformed: number;
 }
 
+/** What tmux answered, without the nonce that makes each answer another text, and what was read in it. */
+export interface AnsweredTopology {
+  readonly text: string;
+  readonly topology: Topology;
+}
+
 /** What is read where no server runs. */
 export const NO_SERVER: Topology = {
   bootId: undefined,
@@ -51,22 +57,30 @@ export const NO_SERVER: Topology = {
 
 /**
  * Reads all sessions and panes in one tmux command. `cheap` leaves out `currentCommand` and `currentPath`, for
- * which tmux reads /proc once per pane. No server is an empty topology; everything else that fails rejects
- * with the executor's error, and `protocol` when the answer is not one.
+ * which tmux reads /proc once per pane; an answer that equals `last` is that one. No server is an empty topology;
+ * everything else that fails rejects with the executor's error, and `protocol` when the answer is not one.
  */
-export async function readTopology(executor: Executor, options: { cheap?: boolean } = {}): Promise<Topology> {
-  const cheap = options.cheap ?? false;
-  const ask = topologyQuestion(randomBytes(8).toString("hex"), cheap);
+export async function askTopology(
+  executor: Executor,
+  cheap: boolean,
+  last?: AnsweredTopology,
+): Promise<AnsweredTopology> {
+  const nonce = randomBytes(8).toString("hex");
+  const ask = topologyQuestion(nonce, cheap);
   try {
-    const { status, stdout, stderr } = await executor.run(ask.argv);
+    const { status, stdout, stderr } = await executor.run(ask.argv, { gathered: true });
+    // No text of tmux holds a NUL.
+    const text = `${status} ${stdout.replaceAll(nonce, "\0")}`;
+    if (text === last?.text) return last;
     const topology = ask.read(stdout);
     // A server without sessions refuses list-panes; any other refusal is a tmux that does not know the question.
     if (status !== 0 && topology.sessions.length > 0) {
       throw new ExecutorError("protocol", `tmux: ${cleanText(stderr, 200)}`);
     }
-    return topology;
+    return { text, topology };
   } catch (error) {
-    if (error instanceof ExecutorError && error.kind === "no_server") return NO_SERVER;
+    if (error instanceof ExecutorError && error.kind === "no_server")
+      return { text: "", topology: NO_SERVER };
     throw error;
   }
 }

@@ -2,9 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ExecutorError } from "../../../src/server/targets/executor.js";
+import { type Executor, ExecutorError } from "../../../src/server/targets/executor.js";
 import { CommandChannel } from "../../../src/server/targets/shell/command-channel.js";
 import type { SshConnection } from "../../../src/server/targets/ssh/connection.js";
+import { JoinedShell } from "../../../src/server/targets/ssh/joined-shell.js";
 import { remoteShells } from "../../../src/server/targets/ssh/remote-shells.js";
 import { createSshExecutor, type ReachedHost } from "../../../src/server/targets/ssh/ssh-executor.js";
 import { createPrivateServer, signal, until } from "../../tmux/private-server.js";
@@ -33,10 +34,25 @@ executorContract("TC-040 over ssh", ({ socketPath, tmuxBinary }) =>
 
 processContract("TC-040 over ssh", (tmuxSocket) => createSshExecutor({ host: () => host, tmuxSocket }));
 
+/** Has all that is run travel with what else is asked. */
+function gathering(executor: Executor): Executor {
+  return { ...executor, run: (argv, options) => executor.run(argv, { ...options, gathered: true }) };
+}
+
 describe.each(SHELLS)("where sh is %s", (sh) => {
   const shells = new LocalShells(sh);
   const shell = new CommandChannel(remoteShells(shells));
+  const joined = new JoinedShell(shell);
   afterAll(() => shells.close());
+  executorContract(`TC-040 gathered, ${sh}`, ({ socketPath, tmuxBinary }) =>
+    gathering(
+      createSshExecutor({
+        host: () => ({ shell: joined, open: shells.exec }),
+        tmuxSocket: socketPath,
+        tmuxBinary,
+      }),
+    ),
+  );
   processContract(sh, (tmuxSocket) =>
     createSshExecutor({ host: () => ({ shell, open: shells.exec }), tmuxSocket }),
   );

@@ -81,6 +81,31 @@ describe.each(SHELLS)("commands that are asked of %s in one turn", (sh) => {
 });
 
 describe("commands that travel together", () => {
+  it("are asked again, each by itself and none together with others for a while, if they take too long", async () => {
+    const asked: [script: string, timeoutMs: number | undefined][] = [];
+    const shell = new JoinedShell({
+      run: (script, { timeoutMs } = {}) => {
+        asked.push([Buffer.from(script).toString(), timeoutMs]);
+        if (asked.length === 1) return Promise.reject(new ExecutorError("timeout", "it hangs"));
+        return script === "hangs"
+          ? Promise.reject(new ExecutorError("timeout", "it still hangs"))
+          : Promise.resolve({ status: 0, stdout: Buffer.from(script), stderr: Buffer.from("") });
+      },
+    });
+    const both = async () => {
+      const hangs = failure(shell.run("hangs", { gathered: true, timeoutMs: 3_000 }));
+      const answers = shell.run("answers", { gathered: true });
+      return [await hangs, (await answers).stdout.toString()];
+    };
+    expect(await both()).toEqual(["timeout", "answers"]);
+    expect(asked.map(([script]) => script).slice(1)).toEqual(["hangs", "answers"]);
+    // Nobody waits longer than was asked for, and the others not as long as that.
+    expect(asked[0]?.[1]).toBeLessThan(3_000);
+    expect(asked[1]?.[1]).toBeLessThanOrEqual(3_000);
+    expect(await both()).toEqual(["timeout", "answers"]);
+    expect(asked).toHaveLength(5);
+  });
+
   it("fail together when the shell does", async () => {
     const shell = new JoinedShell({ run: () => Promise.reject(new ExecutorError("unreachable", "gone")) });
     const runs = [shell.run("a", { gathered: true }), shell.run("b", { gathered: true })];

@@ -12,8 +12,8 @@ export interface ShellOptions {
   /** Gives up; rejects with `failed`. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * They print nothing: text is left in `agtmux_out`, a status in `agtmux_st`, and is told in one piece. They may travel with
-   * others of the kind that were asked in the same turn of the event loop.
+   * They print nothing: text is left in `agtmux_out`, a status in `agtmux_st`, and is told in one piece; what they complain
+   * of is dropped. They may travel with others of the kind that were asked in the same turn of the event loop.
    */
   readonly gathered?: boolean | undefined;
   /** Called right before the commands are given to a shell, which has nothing else to do; what it throws is the result. */

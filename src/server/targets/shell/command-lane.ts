@@ -14,10 +14,12 @@ export interface ShellAnswer {
 
 /** Most bytes from a shell that was asked nothing. */
 const MAX_UNASKED_BYTES = 1024 * 1024;
+const NOTHING = Buffer.alloc(0);
 
 interface Running {
   readonly out: AnswerFrame;
-  readonly err: AnswerFrame;
+  /** Undefined: what it complains of is dropped. */
+  readonly err: AnswerFrame | undefined;
   readonly maxBytes: number;
   readonly resolve: (answer: ShellAnswer) => void;
   readonly reject: (error: ExecutorError) => void;
@@ -64,7 +66,7 @@ export class CommandLane {
     if (this.#closed) return Promise.reject(new ExecutorError("failed", "the shell has ended"));
     this.#running = {
       out: new AnswerFrame(marker, maxBytes),
-      err: new AnswerFrame(marker, MAX_STDERR_BYTES, true),
+      err: gathered ? undefined : new AnswerFrame(marker, MAX_STDERR_BYTES, true),
       maxBytes,
       resolve,
       reject,
@@ -86,19 +88,20 @@ export class CommandLane {
 
   #push(stream: "out" | "err", chunk: Buffer): void {
     const running = this.#running;
-    if (running === undefined) {
+    const frame = running?.[stream];
+    if (running === undefined || frame === undefined) {
       // A process that a login script has left behind may write whenever it likes, to a degree.
       this.#unasked += chunk.length;
       if (this.#unasked > MAX_UNASKED_BYTES)
         this.fail(new ExecutorError("protocol", "the shell does not stop talking"));
       return;
     }
-    const state = running[stream].push(chunk);
+    const state = frame.push(chunk);
     if (state === "over") {
       this.fail(new ExecutorError("too_large", `the answer has more than ${running.maxBytes} bytes`));
     } else if (state === "broken") {
       this.fail(new ExecutorError("protocol", "the shell sends something that is no answer"));
-    } else if (running.out.state === "done" && running.err.state === "done") this.#finish(running);
+    } else if (running.out.state === "done" && running.err?.state !== "open") this.#finish(running);
   }
 
   #finish({ out, err, resolve }: Running): void {
@@ -108,11 +111,11 @@ export class CommandLane {
       return;
     }
     this.#running = undefined;
-    resolve({ status, stdout: out.bytes, stderr: err.bytes });
+    resolve({ status, stdout: out.bytes, stderr: err?.bytes ?? NOTHING });
   }
 
   #ended(how: string): ExecutorError {
-    const said = [this.#running?.err.noise, this.#running?.out.noise].find(
+    const said = [this.#running?.err?.noise, this.#running?.out.noise].find(
       (text) => text !== undefined && text !== "",
     );
     const last = cleanText(said?.trimEnd().split("\n").at(-1) ?? "", 200);

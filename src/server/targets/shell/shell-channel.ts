@@ -22,8 +22,8 @@ export interface ShellHost {
   readonly ready: string;
   /**
    * A task as it is given to a shell, which answers it on stdout with `<marker>{`, what the task prints, `<marker>}`, its
-   * status and a newline, and on stderr alike without the status. `halves` are those of the marker, with a blank between. `gathered`,
-   * see `ShellOptions.gathered`.
+   * status and a newline, and, if it is not `gathered` (see ShellOptions), on stderr alike without the status. `halves` are those
+   * of the marker, with a blank between.
    */
   ask(halves: string, task: string | Uint8Array, gathered: boolean): Uint8Array;
   /** Opens one more. Rejects with ExecutorError. */

@@ -3,6 +3,7 @@ import { Client } from "ssh2";
 import type { Authentication } from "./authentication.js";
 import { address } from "./dial.js";
 import type { HostKeys } from "./host-keys.js";
+import { keepKeys } from "./kept-keys.js";
 import type { HostConfig } from "./ssh-config.js";
 import { reasonOf, SshError } from "./ssh-error.js";
 
@@ -50,6 +51,7 @@ export async function shakeHands(parts: HandshakeParts): Promise<Client> {
   });
   client.on("close", () => reject(refusal ?? endedEarly(host, loggingIn)));
   client.on("handshake", () => {
+    keepKeys(client);
     if (loggingIn) return;
     loggingIn = true;
     parts.onStage("the login");

@@ -14,12 +14,19 @@ interface Joined {
 const STATUS = /^\d{1,3}\n/u;
 const STATUS_BYTES = 4;
 
+/** Longest wait for those that travel together, in milliseconds: one that hangs must not hold up the others. */
+const TOGETHER_MS = 2_000;
+/** How long they go alone once that was too long. */
+const APART_MS = 60_000;
+
 /**
  * A shell in which commands that say so (`gathered`) travel together: what is asked in one turn of the event loop is one round
- * trip. They run one after the other, and each gets an answer of its own.
+ * trip. They run one after the other, and each gets an answer of its own. They are asked again if that takes too long, each by
+ * itself: they only read.
  */
 export class JoinedShell implements HostShell {
   #waiting: Joined[] = [];
+  #apartUntil = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly shell: HostShell) {}
 
@@ -39,13 +46,23 @@ export class JoinedShell implements HostShell {
   async #flush(): Promise<void> {
     const tasks = this.#waiting.filter(({ options }) => options.signal?.aborted !== true);
     this.#waiting = [];
+    const began = performance.now();
+    if (tasks.length === 1 || began < this.#apartUntil) return this.#apart(tasks, 0);
     try {
-      const [only] = tasks;
-      if (only === undefined) return;
-      if (tasks.length === 1) only.resolve(await this.shell.run(only.script, only.options));
-      else await this.#together(tasks);
+      if (tasks.length > 0) await this.#together(tasks);
     } catch (error) {
-      for (const { reject } of tasks) reject(error);
+      if (error instanceof ExecutorError && error.kind === "timeout") {
+        this.#apartUntil = performance.now() + APART_MS;
+        this.#apart(tasks, performance.now() - began);
+      } else for (const { reject } of tasks) reject(error);
+    }
+  }
+
+  /** Each by itself; `spentMs` of their time have gone. */
+  #apart(tasks: readonly Joined[], spentMs: number): void {
+    for (const { script, options, resolve, reject } of tasks) {
+      const timeoutMs = Math.max(1, (options.timeoutMs ?? DEFAULT_TIMEOUT_MS) - spentMs);
+      this.shell.run(script, { ...options, timeoutMs }).then(resolve, reject);
     }
   }
 
@@ -59,7 +76,10 @@ export class JoinedShell implements HostShell {
     ]);
     const limits = tasks.map(({ options }) => options.maxBytes ?? DEFAULT_MAX_BYTES);
     const answer = await this.shell.run(script, {
-      timeoutMs: Math.max(...tasks.map(({ options }) => options.timeoutMs ?? DEFAULT_TIMEOUT_MS)),
+      timeoutMs: Math.min(
+        TOGETHER_MS,
+        ...tasks.map(({ options }) => options.timeoutMs ?? DEFAULT_TIMEOUT_MS),
+      ),
       maxBytes: limits.reduce((sum, limit) => sum + limit + end.length + STATUS_BYTES, 0),
       gathered: true,
     });

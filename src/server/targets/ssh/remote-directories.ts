@@ -3,10 +3,13 @@ import { ChangedReading } from "./changed-reading.js";
 import type { RemoteHost } from "./remote-host.js";
 import { shQuote } from "./sh-quote.js";
 
-/** Between two looks while something changes, and after it has been quiet for a while. */
-const LOOK_MS = { busy: 500, quiet: 1_000 };
-/** Least time between two looks, if the second can go with something else. */
-const SOONEST_MS = 400;
+/**
+ * From a look that went with a round to one of its own, and from that to the next while no round comes to go with: while
+ * something changes, and after it has been quiet for a while. Rounds come every second then, or every two.
+ */
+const LOOK_MS = { busy: { alone: 500, next: 700 }, quiet: { alone: 1_000, next: 1_400 } };
+/** Least time between two looks, if the second can go with a round. */
+const SOONEST_MS = 250;
 const QUIET_AFTER_MS = 10_000;
 /** Most entries of all directories together. */
 const MAX_ENTRIES = 4_000;
@@ -62,7 +65,7 @@ export class RemoteDirectories {
     if (this.#looking || this.#watched.size === 0) return;
     if (performance.now() - this.#lookedAt < SOONEST_MS) return;
     clearTimeout(this.#timer);
-    void this.#look();
+    void this.#look(true);
   }
 
   close(): void {
@@ -73,10 +76,10 @@ export class RemoteDirectories {
   #schedule(delayMs: number): void {
     clearTimeout(this.#timer);
     if (this.#watched.size === 0) return;
-    this.#timer = setTimeout(() => void this.#look(), delayMs).unref();
+    this.#timer = setTimeout(() => void this.#look(false), delayMs).unref();
   }
 
-  async #look(): Promise<void> {
+  async #look(withRound: boolean): Promise<void> {
     if (this.#looking) return; // the one that runs schedules the next
     this.#looking = true;
     this.#lookedAt = performance.now();
@@ -95,7 +98,8 @@ export class RemoteDirectories {
       this.#looking = false;
       const fresh = [...this.#watched.values()].some((each) => !watched.includes(each));
       const quiet = performance.now() - this.#changedAt > QUIET_AFTER_MS;
-      this.#schedule(fresh ? 0 : quiet ? LOOK_MS.quiet : LOOK_MS.busy);
+      const pace = LOOK_MS[quiet ? "quiet" : "busy"];
+      this.#schedule(fresh ? 0 : withRound ? pace.alone : pace.next);
     }
   }
 

@@ -15,7 +15,7 @@ import { type RemotePlaces, remotePlaces } from "./remote-state-dir.js";
 import { shQuote } from "./sh-quote.js";
 
 /** Between two looks: with a socket, where the spool is all there is, and where no hooks are. */
-const LOOK_MS = { socket: 900, spoolOnly: 500, none: 5_000 };
+const LOOK_MS = { socket: 900, spoolOnly: 500, none: 10_000 };
 /** The longest path of a socket that works everywhere. */
 const SOCKET_PATH_BYTES = 103;
 /** Before another attempt to have a socket, if the host has not refused it. */

@@ -54,7 +54,7 @@ export function remoteShells(connection: Pick<SshConnection, "exec">): ShellHost
       const [before, after] = gathered
         ? [
             "{ agtmux_out= agtmux_st=0\n",
-            `printf '%s%s{%s%s%s}%s\\n' ${halves} "$agtmux_out" ${halves} "$agtmux_st"; printf '%s%s{%s%s}\\n' ${halves} ${halves} >&2`,
+            `printf '%s%s{%s%s%s}%s\\n' ${halves} "$agtmux_out" ${halves} "$agtmux_st"`,
           ]
         : [
             `printf '%s%s{' ${halves}; printf '%s%s{' ${halves} >&2; {\n`,

@@ -1,15 +1,18 @@
+import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { tmuxWords } from "../../tmux/argv.js";
 import { doorbellArguments } from "../../tmux/doorbell.js";
 import {
+  DEFAULT_MAX_BYTES,
   DEFAULT_TIMEOUT_MS,
   type Doorbell,
   type Executor,
   ExecutorError,
+  MAX_STDERR_BYTES,
   processChanged,
   type RunOptions,
 } from "../executor.js";
-import type { HostShell } from "../shell/command-channel.js";
+import type { HostShell, ShellAnswer, ShellOptions } from "../shell/command-channel.js";
 import { tmuxAnswer } from "../shell/tmux-answer.js";
 import type { SshChannel } from "./connection.js";
 import { NOT_IN_FRONT, REMOTE_COMMAND, REMOTE_PROLOGUE } from "./remote-shells.js";
@@ -66,7 +69,12 @@ export function createSshExecutor(options: SshExecutorOptions): Executor {
     const { maxBytes, process } = runOptions;
     const timeoutMs = runOptions.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const script = tmuxScript([file, "-u", "-N", ...socket, ...tmuxWords(argv)], timeoutMs, runOptions);
-    const answer = await options.host().shell.run(script, { timeoutMs, maxBytes, signal: closing.signal });
+    const { shell } = options.host();
+    const shellOptions = { timeoutMs, maxBytes, signal: closing.signal };
+    const answer =
+      runOptions.gathered === true
+        ? await runGathered(shell, script, shellOptions)
+        : await shell.run(script, shellOptions);
     const { status } = answer;
     if (status === NOT_IN_FRONT && process !== undefined) throw processChanged();
     if (KILLED.has(status)) throw new ExecutorError("timeout", `tmux did not answer within ${timeoutMs} ms`);
@@ -126,6 +134,32 @@ function tmuxScript(words: readonly string[], timeoutMs: number, { stdin, proces
       ? []
       : [shWords(["front", String(process.pid), process.startRaw, String(process.panePid)]), AND];
   return Buffer.concat([...look, ...feed, Buffer.from(`lim ${seconds} `), shWords(words)]);
+}
+
+/** A blank and the digits. */
+const MAX_STATUS_BYTES = 4;
+
+/** Runs a command whose output, complaints and status are to travel in one piece. */
+async function runGathered(shell: HostShell, command: Buffer, options: ShellOptions): Promise<ShellAnswer> {
+  // Between what it printed and what it complained of.
+  const middle = randomBytes(16).toString("hex");
+  const script = Buffer.concat([
+    Buffer.from("agtmux_out=$({ agtmux_e=$({ "),
+    command,
+    Buffer.from(`\n} 2>&1 >&3 3>&-; printf ' %s' "$?"); printf '${middle}%s' "$agtmux_e"; } 3>&1)`),
+  ]);
+  const { maxBytes = DEFAULT_MAX_BYTES } = options;
+  const room = middle.length + MAX_STDERR_BYTES + MAX_STATUS_BYTES;
+  const { stdout } = await shell.run(script, { ...options, gathered: true, maxBytes: maxBytes + room });
+  const at = stdout.lastIndexOf(middle);
+  const from = stdout.lastIndexOf(" ");
+  const status = stdout.toString("latin1", from + 1);
+  if (at < 0 || from < at || !/^\d{1,3}$/u.test(status)) {
+    throw new ExecutorError("protocol", "the host's answer has no end");
+  }
+  if (at > maxBytes) throw new ExecutorError("too_large", `the answer has more than ${maxBytes} bytes`);
+  const stderr = stdout.subarray(at + middle.length, from).subarray(0, MAX_STDERR_BYTES);
+  return { status: Number(status), stdout: stdout.subarray(0, at), stderr };
 }
 
 const AND = Buffer.from(" && ");
