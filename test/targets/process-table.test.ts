@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -49,6 +51,25 @@ describe.runIf(linux)("the process table", () => {
       async () => (await look(panePid)).find((process) => process.argv.includes(argument)),
       5_000,
     );
+
+  it("keeps files open from look to look, whatever targets without panes ask, and not for ever", async () => {
+    table.close();
+    let time = Date.now();
+    table = createLinuxProcessTable({ now: () => time });
+    const pane = startPane("exec sleep 600");
+    const file = `/proc/${pane}/stat`;
+    const isOpen = (): boolean =>
+      readdirSync("/proc/self/fd").some((fd) => {
+        const link = `/proc/self/fd/${fd}`;
+        return existsSync(link) && readlinkSync(link) === file;
+      });
+    await look(pane);
+    await table.paneProcesses([]);
+    expect(isOpen()).toBe(true);
+    time += 10_001;
+    await table.paneProcesses([]);
+    expect(isOpen()).toBe(false);
+  });
 
   it("gives a pane's first process, its terminal's processes and its descendants, parents first", async () => {
     const pane = startPane("sh -c 'sleep 611 & exec sleep 612' & setsid sleep 613 & sleep 614; :");

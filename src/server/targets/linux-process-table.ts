@@ -34,6 +34,7 @@ export function createLinuxProcessTable(options: { root?: string; now?: () => nu
   const commands = new Map<number, Command>();
   /** Open stat files by pid. */
   const kept = new Map<number, number>();
+  let scannedAt = 0;
 
   const readOpen = (file: number): string =>
     buffer.toString("utf8", 0, readSync(file, buffer, 0, buffer.length, 0));
@@ -77,6 +78,7 @@ export function createLinuxProcessTable(options: { root?: string; now?: () => nu
 
   const scan = (): Map<number, ProcessStat> => {
     const table = new Map<number, ProcessStat>();
+    scannedAt = now();
     for (const name of readdirSync(root)) {
       const pid = Number(name);
       const stat = Number.isInteger(pid) ? rereadStat(pid) : undefined;
@@ -104,7 +106,7 @@ export function createLinuxProcessTable(options: { root?: string; now?: () => nu
   };
 
   const current = (pid: number, startRaw: string): ProcessStat | undefined => {
-    const stat = readStat(pid);
+    const stat = rereadStat(pid);
     return stat?.startRaw === startRaw ? stat : undefined;
   };
 
@@ -112,8 +114,8 @@ export function createLinuxProcessTable(options: { root?: string; now?: () => nu
     boot: () => boot,
     async paneProcesses(panes) {
       if (panes.length === 0) {
-        // Nobody to look for among what may be thousands.
-        for (const pid of [...kept.keys()]) forget(pid);
+        // Nobody to look for among what may be thousands. Other targets of this host may have panes.
+        if (now() - scannedAt > COMMAND_KEPT_MS) for (const pid of [...kept.keys()]) forget(pid);
         return new Map();
       }
       const table = scan();
