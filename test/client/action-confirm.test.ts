@@ -184,6 +184,13 @@ describe("a dialog's text", () => {
     const lines = await frameOf("a\u001b[2J\u001b]52;c;x\u0007b\r\u202ec\u009b6n\nd");
     expect(lines).toEqual(["  │ ab", "  │ c", "  │ d"]);
   });
+
+  it("shows of a drawn line what fits, and all of everything else", async () => {
+    const [ruler, words, dashes] = [`   ${"╌".repeat(90)}`, `${"─".repeat(89)}x`, "-".repeat(90)];
+    const lines = (await frameOf([ruler, words, dashes].join("\n"))).map((line) => line.slice(4));
+    expect(lines[0]).toBe(ruler.slice(0, 39));
+    expect(lines.slice(1).join("")).toBe(words + dashes);
+  });
 });
 
 describe("agtmux kill", () => {

@@ -2,6 +2,8 @@ import { printableLines } from "./printable.js";
 
 const MARK = "  │ ";
 const LEAST_WIDTH = 20;
+/** A line that is drawn, of one box-drawing or block character: as much of it as fits says the same. */
+const RULER = /^\s*([\u2500-\u259f])\1*\s*$/u;
 
 /**
  * Cells that a piece of text takes at most: terminals differ on what is wide, so whatever is not ASCII counts as two for
@@ -40,6 +42,6 @@ export function framed(text: string, columns: number): string[] {
   return printableLines(text)
     .replace(/\n+$/, "")
     .split("\n")
-    .flatMap((line) => wrapped(line, width))
+    .flatMap((line) => (RULER.test(line) ? wrapped(line, width).slice(0, 1) : wrapped(line, width)))
     .map((line) => `${MARK}${line}`.trimEnd());
 }
