@@ -10,7 +10,7 @@ import { signalRemote } from "../../src/server/targets/ssh/remote-signal.js";
 import type { TargetHost } from "../../src/server/targets/target-host.js";
 import { createPrivateServer, type PrivateServer, signal, until } from "../tmux/private-server.js";
 import { PaneProgram } from "./pane-program.js";
-import { LocalShells, SHELLS } from "./shell/local-shells.js";
+import { LoginShells, SHELLS } from "./shell/login-shells.js";
 import { LoopbackSshd } from "./ssh/loopback-sshd.js";
 
 /** Runs the promises of `TargetHost.signal`. */
@@ -117,7 +117,7 @@ describe("over ssh", () => {
 });
 
 describe.each(SHELLS)("where sh is %s", (sh) => {
-  const shells = new LocalShells(sh);
+  const shells = new LoginShells(sh);
   afterAll(() => shells.close());
   const shell = new CommandChannel(remoteShells(shells));
   signalContract(sh, () => ({ signal: (process, name) => signalRemote(shell, process, name) }));

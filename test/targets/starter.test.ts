@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { NOTHING, STARTER, startTask } from "../../src/server/targets/starter.js";
 import { holds } from "../support/property.js";
-import { SHELLS } from "./shell/local-shells.js";
+import { SHELLS } from "./shell/login-shells.js";
 
 const directory = mkdtempSync(join(tmpdir(), "agtmux-starter-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

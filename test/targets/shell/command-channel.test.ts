@@ -5,7 +5,7 @@ import { CommandChannel } from "../../../src/server/targets/shell/command-channe
 import { SshError } from "../../../src/server/targets/ssh/connection.js";
 import { remoteShells } from "../../../src/server/targets/ssh/remote-shells.js";
 import { until } from "../../tmux/private-server.js";
-import { LocalShells, SHELLS } from "./local-shells.js";
+import { LoginShells, SHELLS } from "./login-shells.js";
 
 const used: { close(): void }[] = [];
 afterEach(() => {
@@ -14,7 +14,7 @@ afterEach(() => {
 
 const SETTINGS = { maxLanes: 3, patienceMs: 20, idleMs: 100 };
 
-function channelOf(shells: LocalShells): CommandChannel {
+function channelOf(shells: LoginShells): CommandChannel {
   const channel = new CommandChannel(remoteShells(shells), SETTINGS);
   used.push({ close: () => channel.close(new ExecutorError("failed", "the test is over")) }, shells);
   return channel;
@@ -28,7 +28,7 @@ const failure = (run: Promise<unknown>): Promise<unknown> =>
   );
 
 /** What several shells say arrives in one turn, as it does when one packet of the connection carries it. */
-function together(shells: LocalShells): LocalShells["exec"] {
+function together(shells: LoginShells): LoginShells["exec"] {
   let waiting: (() => void)[] = [];
   const hold = (source: NodeJS.ReadableStream): PassThrough => {
     const held = new PassThrough();
@@ -52,13 +52,13 @@ function together(shells: LocalShells): LocalShells["exec"] {
 
 describe.each(SHELLS)("a command channel to %s", (sh) => {
   it("gives status, stdout and stderr, each for itself", async () => {
-    const channel = channelOf(new LocalShells(sh));
+    const channel = channelOf(new LoginShells(sh));
     const { status, stdout, stderr } = await channel.run("echo out; echo err >&2; st 7");
     expect([status, stdout.toString(), stderr.toString()]).toEqual([7, "out\n", "err\n"]);
   });
 
   it("gives every byte as it is, NUL and markers of others included", async () => {
-    const channel = channelOf(new LocalShells(sh));
+    const channel = channelOf(new LoginShells(sh));
     const { stdout } = await channel.run(
       "printf 'a\\000\\377\\n}0\\n{x'; printf '%s' 0123456789abcdef0123456789abcdef}0",
     );
@@ -68,12 +68,12 @@ describe.each(SHELLS)("a command channel to %s", (sh) => {
   });
 
   it("gives a command nothing on its standard input", async () => {
-    const channel = channelOf(new LocalShells(sh));
+    const channel = channelOf(new LoginShells(sh));
     expect((await channel.run("cat; echo read")).stdout.toString()).toBe("read\n");
   });
 
   it("keeps one shell for all commands, one after the other", async () => {
-    const shells = new LocalShells(sh);
+    const shells = new LoginShells(sh);
     const channel = channelOf(shells);
     for (let index = 0; index < 20; index++) {
       expect((await channel.run(`echo ${index}`)).stdout.toString()).toBe(`${index}\n`);
@@ -82,14 +82,14 @@ describe.each(SHELLS)("a command channel to %s", (sh) => {
   });
 
   it("ends a command that outlives its caller", async () => {
-    const shells = new LocalShells(sh);
+    const shells = new LoginShells(sh);
     const channel = channelOf(shells);
     const { status } = await channel.run("lim 1 sleep 60");
     expect(status).toBeGreaterThanOrEqual(124);
   });
 
   it("is not held up by a command that hangs, which fails at its deadline", async () => {
-    const shells = new LocalShells(sh);
+    const shells = new LoginShells(sh);
     const channel = channelOf(shells);
     const hanging = failure(channel.run("sleep 5", { timeoutMs: 1_000 }));
     const begun = performance.now();
@@ -102,7 +102,7 @@ describe.each(SHELLS)("a command channel to %s", (sh) => {
 
 describe("a command channel", () => {
   it("opens no more shells than it may, and gives back those that idle", async () => {
-    const shells = new LocalShells();
+    const shells = new LoginShells();
     const channel = channelOf(shells);
     const runs = Array.from({ length: 30 }, (_, index) => channel.run(`sleep 0.05; echo ${index}`));
     const answers = await Promise.all(runs);
@@ -112,7 +112,7 @@ describe("a command channel", () => {
   });
 
   it("goes on with one shell where the host gives no more", async () => {
-    const shells = new LocalShells();
+    const shells = new LoginShells();
     let given = 0;
     const exec = async (command: string) => {
       if (given++ > 0) throw new SshError("failed", "no more sessions", "");
@@ -127,7 +127,7 @@ describe("a command channel", () => {
 
   it("says what the host said when there is no shell at all", async () => {
     const channel = channelOf(
-      new LocalShells("dash", ["sh", "-c", "echo 'This account is not available' >&2; exit 1"]),
+      new LoginShells("dash", ["sh", "-c", "echo 'This account is not available' >&2; exit 1"]),
     );
     await expect(channel.run("echo")).rejects.toMatchObject({
       kind: "failed",
@@ -137,25 +137,25 @@ describe("a command channel", () => {
 
   it("takes what login scripts print for no answer", async () => {
     const noisy = ["sh", "-c", "yes welcome | head -c 200000; echo oops >&2; exec sh"];
-    const channel = channelOf(new LocalShells("dash", noisy));
+    const channel = channelOf(new LoginShells("dash", noisy));
     const { stdout, stderr } = await channel.run("echo answer");
     expect([stdout.toString(), stderr.toString()]).toEqual(["answer\n", ""]);
   });
 
   it("takes an echo of its own lines for no answer", async () => {
-    const channel = channelOf(new LocalShells("dash", ["cat"]));
+    const channel = channelOf(new LoginShells("dash", ["cat"]));
     expect(await failure(channel.run("echo", { timeoutMs: 300 }))).toBe("timeout");
   });
 
   it("gives up a host that never stops talking", async () => {
-    const shells = new LocalShells("dash", ["yes"]);
+    const shells = new LoginShells("dash", ["yes"]);
     const channel = channelOf(shells);
     expect(await failure(channel.run("echo"))).toBe("protocol");
     await until("no shell to be left", () => shells.open === 0);
   });
 
   it("refuses output beyond maxBytes, cuts stderr, and goes on", async () => {
-    const channel = channelOf(new LocalShells());
+    const channel = channelOf(new LoginShells());
     expect(await failure(channel.run("head -c 200000 /dev/zero", { maxBytes: 100_000 }))).toBe("too_large");
     expect((await channel.run("head -c 100000 /dev/zero", { maxBytes: 100_000 })).stdout).toHaveLength(
       100_000,
@@ -166,13 +166,13 @@ describe("a command channel", () => {
   });
 
   it("fails a command whose shell ends under it, and runs the next one", async () => {
-    const channel = channelOf(new LocalShells());
+    const channel = channelOf(new LoginShells());
     expect(await failure(channel.run("kill -9 $$"))).toBe("failed");
     expect((await channel.run("echo next")).stdout.toString()).toBe("next\n");
   });
 
   it("rejects what is in flight, what waits and what comes later once it is closed, and leaves nothing running", async () => {
-    const shells = new LocalShells();
+    const shells = new LoginShells();
     const channel = channelOf(shells);
     await channel.run(":");
     const runs = Array.from({ length: 8 }, () => failure(channel.run("sleep 5")));
@@ -186,7 +186,7 @@ describe("a command channel", () => {
   it("leaves no timer behind, however its commands followed each other", async () => {
     const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
     const before = timers();
-    const shells = new LocalShells();
+    const shells = new LoginShells();
     const channel = new CommandChannel(remoteShells({ exec: together(shells) }), {
       ...SETTINGS,
       idleMs: 60_000,
@@ -202,7 +202,7 @@ describe("a command channel", () => {
   });
 
   it("waits for slow login scripts longer than for any command, and is there for the next one", async () => {
-    const shells = new LocalShells("dash", ["sh", "-c", "sleep 0.6; exec sh"]);
+    const shells = new LoginShells("dash", ["sh", "-c", "sleep 0.6; exec sh"]);
     const channel = channelOf(shells);
     expect(await failure(channel.run("echo", { timeoutMs: 200 }))).toBe("timeout");
     expect((await channel.run("echo there")).stdout.toString()).toBe("there\n");

@@ -11,7 +11,7 @@ import { createSshExecutor, type ReachedHost } from "../../../src/server/targets
 import { createPrivateServer, signal, until } from "../../tmux/private-server.js";
 import { executorContract } from "../executor-contract.js";
 import { processContract } from "../process-contract.js";
-import { LocalShells, SHELLS } from "../shell/local-shells.js";
+import { LoginShells, SHELLS } from "../shell/login-shells.js";
 import { LoopbackSshd } from "./loopback-sshd.js";
 
 let sshd: LoopbackSshd;
@@ -40,7 +40,7 @@ function gathering(executor: Executor): Executor {
 }
 
 describe.each(SHELLS)("where sh is %s", (sh) => {
-  const shells = new LocalShells(sh);
+  const shells = new LoginShells(sh);
   const shell = new CommandChannel(remoteShells(shells));
   const joined = new JoinedShell(shell);
   afterAll(() => shells.close());
@@ -120,7 +120,7 @@ describe("the ssh executor", () => {
   it.each(SHELLS)("has a doorbell that ends with its channel where sh is %s", async (sh) => {
     const server = createPrivateServer();
     server.start("new-session", "-d", "-s", "work", "sleep 600");
-    const shells = new LocalShells(sh);
+    const shells = new LoginShells(sh);
     const executor = createSshExecutor({
       host: () => ({ shell: host.shell, open: shells.exec }),
       tmuxSocket: server.socketPath,

@@ -25,7 +25,7 @@ import {
 import { RemoteHost } from "../../../src/server/targets/ssh/remote-host.js";
 import { remoteShells } from "../../../src/server/targets/ssh/remote-shells.js";
 import { until } from "../../tmux/private-server.js";
-import { LocalShells, SHELLS } from "../shell/local-shells.js";
+import { LoginShells, SHELLS } from "../shell/login-shells.js";
 import { LoopbackSshd } from "./loopback-sshd.js";
 
 const now = (): number => Math.floor((performance.timeOrigin + performance.now()) * 1_000);
@@ -33,14 +33,14 @@ const noDial = (): Promise<never> => Promise.reject(new Error("not used"));
 
 describe.each(SHELLS)("the agents' files of a host with %s", (sh) => {
   let directory: string;
-  let shells: LocalShells;
+  let shells: LoginShells;
   let channel: CommandChannel;
   let asked: string[];
   let files: RemoteAgentFiles;
 
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), "agtmux-files-"));
-    shells = new LocalShells(sh);
+    shells = new LoginShells(sh);
     channel = new CommandChannel(remoteShells(shells));
     asked = [];
     const shell: HostShell = {
@@ -171,7 +171,7 @@ describe.each(SHELLS)("the agents' files of a host with %s", (sh) => {
 describe("the agents' files of a host", () => {
   it.runIf(process.getuid?.() !== 0)("that may not be read are no missing files", async () => {
     const directory = mkdtempSync(join(tmpdir(), "agtmux-files-"));
-    const shells = new LocalShells();
+    const shells = new LoginShells();
     const channel = new CommandChannel(remoteShells(shells));
     const files = createRemoteAgentFiles(new RemoteHost(() => channel, now), noDial);
     writeFileSync(join(directory, "secret"), "");

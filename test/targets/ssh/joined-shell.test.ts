@@ -3,7 +3,7 @@ import { ExecutorError } from "../../../src/server/targets/executor.js";
 import { CommandChannel, type HostShell } from "../../../src/server/targets/shell/command-channel.js";
 import { JoinedShell } from "../../../src/server/targets/ssh/joined-shell.js";
 import { remoteShells } from "../../../src/server/targets/ssh/remote-shells.js";
-import { LocalShells, SHELLS } from "../shell/local-shells.js";
+import { LoginShells, SHELLS } from "../shell/login-shells.js";
 
 const failure = (run: Promise<unknown>): Promise<unknown> =>
   run.then(
@@ -12,7 +12,7 @@ const failure = (run: Promise<unknown>): Promise<unknown> =>
   );
 
 describe.each(SHELLS)("commands that are asked of %s in one turn", (sh) => {
-  const shells = new LocalShells(sh);
+  const shells = new LoginShells(sh);
   const channel = new CommandChannel(remoteShells(shells));
   afterAll(() => {
     channel.close(new ExecutorError("failed", "the test is over"));

@@ -7,7 +7,7 @@ import { ReconnectDelay } from "../../../src/server/targets/ssh/reconnect-delay.
 import { watchSshFiles } from "../../../src/server/targets/ssh/ssh-files-watch.js";
 import { type ConnectOptions, SshLink } from "../../../src/server/targets/ssh/ssh-link.js";
 import { until } from "../../tmux/private-server.js";
-import { LocalShells } from "../shell/local-shells.js";
+import { LoginShells } from "../shell/login-shells.js";
 import { LoopbackSshd } from "./loopback-sshd.js";
 
 const SETTINGS = {
@@ -20,7 +20,7 @@ const SETTINGS = {
 
 /** A connection that a test may lose. */
 class TestConnection implements SshConnection {
-  readonly shells = new LocalShells();
+  readonly shells = new LoginShells();
   readonly #over = Promise.withResolvers<SshError>();
   readonly closed = this.#over.promise;
   exec: SshConnection["exec"] = this.shells.exec;

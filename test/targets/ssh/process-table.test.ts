@@ -10,7 +10,7 @@ import { RemoteHost } from "../../../src/server/targets/ssh/remote-host.js";
 import { createRemoteProcessTable } from "../../../src/server/targets/ssh/remote-process-table.js";
 import { remoteShells } from "../../../src/server/targets/ssh/remote-shells.js";
 import { createPrivateServer, type PrivateServer, signal, until } from "../../tmux/private-server.js";
-import { LocalShells, SHELLS } from "../shell/local-shells.js";
+import { LoginShells, SHELLS } from "../shell/login-shells.js";
 
 const now = (): number => Math.floor((performance.timeOrigin + performance.now()) * 1_000);
 
@@ -27,14 +27,14 @@ function scripted(answer: (script: string) => string): HostShell {
 
 describe.each(SHELLS)("the process table of a host with %s", (sh) => {
   let server: PrivateServer;
-  let shells: LocalShells;
+  let shells: LoginShells;
   let channel: CommandChannel;
   let asked: string[];
   let table: ProcessTable;
 
   beforeEach(() => {
     server = createPrivateServer();
-    shells = new LocalShells(sh);
+    shells = new LoginShells(sh);
     channel = new CommandChannel(remoteShells(shells));
     asked = [];
     const shell: HostShell = {
@@ -156,8 +156,8 @@ describe("the process table of a host", () => {
     const server = createPrivateServer();
     server.start("new-session", "-d", "sleep 659; :");
     const panePid = Number(server.tmux("display-message", "-p", "#{pane_pid}"));
-    const first = new LocalShells();
-    const second = new LocalShells();
+    const first = new LoginShells();
+    const second = new LoginShells();
     const channels = [new CommandChannel(remoteShells(first)), new CommandChannel(remoteShells(second))];
     let at = 0;
     const reach = (): CommandChannel => {

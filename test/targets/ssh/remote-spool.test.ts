@@ -21,7 +21,7 @@ import { lookUpProcesses } from "../../../src/server/targets/ssh/remote-processe
 import { closeReader, openReader } from "../../../src/server/targets/ssh/remote-reader-folders.js";
 import { remoteShells } from "../../../src/server/targets/ssh/remote-shells.js";
 import { RemoteSpool } from "../../../src/server/targets/ssh/remote-spool.js";
-import { LocalShells, SHELLS } from "../shell/local-shells.js";
+import { LoginShells, SHELLS } from "../shell/login-shells.js";
 
 const READER = "0123456789ab";
 const ID = "00000000-0000-4000-8000-0000000000";
@@ -30,7 +30,7 @@ const event = (text: string): string => JSON.stringify({ events: [{ eventType: t
 
 describe.each(SHELLS)("the spool of a host with %s", (sh) => {
   let root: string;
-  let shells: LocalShells;
+  let shells: LoginShells;
   let shell: CommandChannel;
   let spool: RemoteSpool;
   let places: { home: string; stateDir: string; scriptPath: string; environment: Record<string, string> };
@@ -41,7 +41,7 @@ describe.each(SHELLS)("the spool of a host with %s", (sh) => {
     places = { home: root, stateDir, scriptPath: join(stateDir, "hooks", "agtmux-hook"), environment: {} };
     mkdirSync(join(stateDir, "hooks"), { recursive: true });
     writeFileSync(places.scriptPath, "");
-    shells = new LocalShells(sh);
+    shells = new LoginShells(sh);
     shell = new CommandChannel(remoteShells(shells));
     spool = new RemoteSpool(places, READER);
     await openReader(shell, places, READER);

@@ -8,7 +8,7 @@ import type { SshChannel } from "../../../src/server/targets/ssh/connection.js";
 export const SHELLS = ["dash", "bash", "busybox"] as const;
 
 /** What a connection's `exec` does, on this machine: a login shell runs the command. No network. */
-export class LocalShells {
+export class LoginShells {
   readonly #children = new Set<ChildProcess>();
   readonly #directory = mkdtempSync(join(tmpdir(), "agtmux-shells-"));
   /** Channels opened so far. */
