@@ -21,6 +21,7 @@ import { tellProcessStates } from "./process-states.js";
 import { HostUnsupported } from "./process-table.js";
 import { PromptLooks } from "./prompt-looks.js";
 import { rememberedTopology } from "./remembered-topology.js";
+import { Rounds } from "./rounds.js";
 import { RuntimeTracker, type TrackerSettings } from "./runtime-tracker.js";
 import { type LookSettings, ScreenLooker } from "./screen-looker.js";
 import { ScreenRounds } from "./screen-rounds.js";
@@ -68,14 +69,10 @@ const QUIET_AFTER_MS = 10_000;
 export class TargetMonitor {
   #topology: Topology | undefined;
   #unsupported: string | undefined;
-  #timer: NodeJS.Timeout | undefined;
   #pidTimer: NodeJS.Timeout | undefined;
-  #round: Promise<void> | undefined;
-  /** By the monotonic clock, in milliseconds. */
-  #roundBegan = 0;
-  #again = false;
   #stopped = false;
   #lastChange: Micros = 0;
+  readonly #rounds: Rounds;
   readonly #health: HealthKeeper;
   readonly #shortcomings: Shortcomings;
   readonly #reader: TopologyReader;
@@ -94,6 +91,13 @@ export class TargetMonitor {
   ) {
     const { journal, runtimes, adapters, now, settings } = parts;
     const { executor, processes, files, clockOffset } = parts.host;
+    this.#rounds = new Rounds({
+      // Without a connection there is nothing to observe; the link tells when there is.
+      mayBegin: () => this.#reached,
+      observe: () => this.#observe(),
+      intervalMs: () => this.#intervalMs(),
+      leastMs: settings.doorbellDebounceMs,
+    });
     this.#health = new HealthKeeper(now, settings, (health) => this.#healthChanged(health));
     this.#shortcomings = new Shortcomings(now);
     this.#reader = new TopologyReader(executor, now, settings);
@@ -196,48 +200,36 @@ export class TargetMonitor {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#timer);
     clearInterval(this.#pidTimer);
+    const rounds = this.#rounds.stop();
     this.#doorbell.close();
     this.#feeds.close();
     this.#endOfGaps();
     this.#endOfCommits();
     this.#prompts.close();
     await this.parts.host.close();
-    await this.#round;
+    await rounds;
   }
 
   /** Has a round begin within `delayMs`. */
   kick(delayMs: number): void {
-    if (this.#stopped) return;
-    if (this.#round !== undefined) {
-      this.#again = true;
-      return;
-    }
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#begin(), delayMs);
+    this.#rounds.kick(delayMs);
   }
 
   /** Runs a round now and resolves when one that began after this call has ended, or the target cannot be reached. */
   async refresh(): Promise<void> {
     const { link } = this.parts.host;
     if (link !== undefined) await within(link.hurry(), HURRY_PATIENCE_MS);
-    await this.#roundNow();
+    await this.#rounds.now();
   }
 
   /** Connects if need be, now, and observes until health says how it went. */
   async connect(): Promise<void> {
     const { link } = this.parts.host;
     if (link !== undefined) await within(link.connect(), CONNECT_PATIENCE_MS);
-    await this.#roundNow();
+    await this.#rounds.now();
     // One good probe after a failure is none yet.
-    if (this.health.goodProbes > 0 && this.health.state === "degraded") await this.#roundNow();
-  }
-
-  async #roundNow(): Promise<void> {
-    await this.#round;
-    clearTimeout(this.#timer);
-    await this.#begin();
+    if (this.health.goodProbes > 0 && this.health.state === "degraded") await this.#rounds.now();
   }
 
   /** Looks at one runtime's screen now and publishes what it says. */
@@ -253,32 +245,14 @@ export class TargetMonitor {
     }
   }
 
-  async #begin(): Promise<void> {
-    // Without a connection there is nothing to observe; the link tells when there is.
-    if (!this.#reached) return;
-    if (this.#round !== undefined) return this.#round;
-    this.#again = false;
-    this.#roundBegan = performance.now();
-    this.#round = this.#observe().finally(() => {
-      this.#round = undefined;
-      this.#schedule();
-    });
-    return this.#round;
-  }
-
   get #reached(): boolean {
     return !this.#stopped && this.parts.host.link?.up !== false;
   }
 
-  #schedule(): void {
-    if (this.#stopped) return;
-    const { doorbellDebounceMs, topologyActiveMs, topologyIdleMs } = this.parts.settings;
+  #intervalMs(): number {
+    const { topologyActiveMs, topologyIdleMs } = this.parts.settings;
     const quiet = this.parts.now() - this.#lastChange > QUIET_AFTER_MS * 1_000;
-    const interval = pollPace(quiet && !this.#anyBusy() ? topologyIdleMs : topologyActiveMs);
-    // From one beginning to the next, whatever a round takes.
-    const rest = Math.max(doorbellDebounceMs, interval - (performance.now() - this.#roundBegan));
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#begin(), this.#again ? doorbellDebounceMs : rest);
+    return pollPace(quiet && !this.#anyBusy() ? topologyIdleMs : topologyActiveMs);
   }
 
   #anyBusy(): boolean {
@@ -324,7 +298,7 @@ export class TargetMonitor {
     try {
       const { launching, changed } = await this.#tracker.observe(topology);
       // While a launcher waits for its worker, the next look comes soon.
-      if (launching) this.#again = true;
+      if (launching) this.#rounds.again();
       if (this.parts.host.link !== undefined) this.#tellProcessStates();
       return { blind: "", changed };
     } catch (error) {
@@ -361,7 +335,7 @@ export class TargetMonitor {
   /** What belongs to a connection begins anew with the next one. */
   #disconnected(error: SshError, final: boolean): void {
     if (this.#stopped) return;
-    clearTimeout(this.#timer);
+    this.#rounds.pause();
     this.#doorbell.close();
     this.#feeds.reread();
     const { kind, message, advice } = error;
