@@ -52,15 +52,19 @@ function unconfirmed({ adapter }: Agent, byKey: boolean, signal: ProcessSignal):
 }
 
 async function pressed(job: Job, agent: Agent): Promise<ActionOutcome> {
+  const record = agent.now()?.record;
+  const alone = record !== undefined && record.agentPid === record.panePid;
   const sent = await new Stepper(job, agent).step(
     ({ look }) =>
       () =>
         agent.hand.press(look, ["C-c"], {}),
   );
-  // An agent that ends at once is not there any more when it is looked for: that is what was asked for.
-  if (sent.kind === "unknown" && agent.now() !== undefined && !(await gone(job, agent)))
-    return { code: "result_unknown", message: sent.message, effect: "unknown" };
-  return ended(job, agent, "C-c was sent");
+  if (sent.kind !== "unknown") return ended(job, agent, "C-c was sent");
+  const over = await gone(job, agent);
+  // It is not there any more when it is looked for, as was asked for. Where it is the pane's own process, nobody else can
+  // have got the key; where it was started from a shell, that may have been in front again a moment before.
+  if (over && alone) return { code: "ok", message: "C-c was sent, and the agent has ended", effect: "yes" };
+  return { code: "result_unknown", message: sent.message, effect: over ? "yes" : "unknown" };
 }
 
 async function signalled(job: Job, agent: Agent, signal: ProcessSignal): Promise<ActionOutcome> {
