@@ -24,7 +24,7 @@ export interface Reading {
  */
 export class TopologyReader {
   #known: Topology | undefined;
-  /** The cheap reading that `#known` was completed from; undefined if that is a full one. */
+  /** The last cheap reading that says what `#known` says; undefined if none does yet. */
   #cheap: AnsweredTopology | undefined;
   #socketPath = "";
   #binaryChecked = false;
