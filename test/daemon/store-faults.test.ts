@@ -162,10 +162,10 @@ describe("a daemon whose store refuses", () => {
   it("TC-052 is no reason to give a target up: agents that come and go meanwhile are known afterwards", async () => {
     const other = new SqliteDatabase(lab.database);
     other.exec("BEGIN IMMEDIATE");
-    await lab.untilTrouble("store_locked");
     const added = lab.scene.agent("split-window", "-d", "-t", "%0");
     lab.scene.tmux("respawn-pane", "-k", "-t", "%0", "exec sleep 100000");
     await lab.scene.untilPanes("the new pane", (panes) => panes.length === 2);
+    await lab.untilTrouble("store_locked");
     for (const until = performance.now() + 6_000; performance.now() < until; ) {
       const { targets } = await lab.client.targets.listTargets({});
       expect(targets.map(({ health }) => health)).toEqual(targets.map(() => TargetHealth.OK));

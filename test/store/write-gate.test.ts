@@ -150,10 +150,59 @@ describe("TC-052 a store that refuses", () => {
     expect(gate.trouble).toBeUndefined();
   });
 
+  it.each([
+    ["SQLITE_BUSY", 250],
+    ["SQLITE_FULL", 10_000],
+  ])(
+    "with %s and nobody who wants to write is found well %i ms later, and its end is told 5 s after",
+    (code, wait) => {
+      const attempts: number[] = [];
+      const settle = (): void => gate.settle(() => void attempts.push(ms));
+      settle();
+      write(code);
+      const began = ms;
+      while (gate.trouble !== undefined) {
+        ms += 50;
+        settle();
+      }
+      expect(ms - began).toBe(wait);
+      expect(attempts[0]).toBe(began + 250);
+      ms += 4_999;
+      settle();
+      expect(told).toHaveLength(1);
+      ms += 1;
+      settle();
+      settle();
+      expect(told).toEqual([expect.any(String), undefined]);
+      expect(attempts.at(-1)).toBe(began + wait);
+    },
+  );
+
+  it("stays a fault while the attempts fail that are made for nobody, and throws none of it", () => {
+    write("SQLITE_BUSY");
+    const began = ms;
+    const attempts: number[] = [];
+    while (ms < began + 5_000) {
+      ms += 50;
+      gate.settle(() => {
+        attempts.push(ms - began);
+        throw sqlite("SQLITE_BUSY");
+      });
+    }
+    expect(attempts).toEqual([250, 750, 1_750, 3_750]);
+    expect([gate.trouble?.code, told]).toEqual(["store_locked", ["store_locked"]]);
+    const defect = (): void => {
+      throw new Error("a defect");
+    };
+    ms += 2_000;
+    expect(() => gate.settle(defect)).toThrow("a defect");
+  });
+
   it("because it is damaged is never written to again, and is condemned for the next start", () => {
     expect(write("SQLITE_CORRUPT")).toMatchObject({ kind: "corrupt", retryInMs: Number.POSITIVE_INFINITY });
     ms += 3_600_000;
     expect(write()).toMatchObject({ kind: "corrupt" });
+    gate.settle(() => void tried++);
     expect([tried, condemned, told]).toEqual([1, 1, ["store_corrupt"]]);
   });
 

@@ -88,6 +88,25 @@ export class WriteGate {
     return result;
   }
 
+  /**
+   * To be called now and then: while nobody has anything to write, this is what finds that a fault has gone, and tells
+   * its end. `attempt` is a write transaction that writes nothing.
+   */
+  settle(attempt: () => void): void {
+    const fault = this.#fault;
+    if (fault === undefined) {
+      if (this.#told !== undefined) this.#tellEnd(this.#told.endedAt);
+      return;
+    }
+    if (fault.kind === "corrupt" || this.monotonicMs() < this.#opensAt) return;
+    try {
+      this.run(attempt);
+    } catch (error) {
+      // It was noted, and is in force still.
+      if (!(error instanceof StoreFault)) throw error;
+    }
+  }
+
   /** To be told of what a read met: a damaged page found by a read must not be written beside. */
   noticed(error: unknown): void {
     if (this.#fault?.kind !== "corrupt" && faultKind(error) === "corrupt") this.#begin("corrupt", error);
