@@ -53,7 +53,6 @@ export class Reconciler {
   }
 
   tick(): void {
-    this.journal.settle();
     const now = this.now();
     const gap = now - this.#lastTick;
     this.#lastTick = now;

@@ -113,6 +113,21 @@ describe("a daemon whose store refuses", () => {
     expect(lab.logged('"code":"disk_full"')).toHaveLength(1);
   });
 
+  it("TC-053 is found well again when nobody has anything to write", async () => {
+    const pragma = (on: boolean): Promise<void> => lab.door(`PRAGMA query_only = ${on ? "ON" : "OFF"}`);
+    await pragma(true);
+    const added = lab.client.targets.addTarget({ name: "x", kind: TargetKind.LOCAL, tmuxSocket: "/x" });
+    await expect(added).rejects.toThrow();
+    expect((await lab.trouble())?.code).toBe("read_only");
+    await pragma(false);
+    await eventually(
+      "the log to tell the end",
+      () => lab.logged("the store takes writes again").length > 0,
+      30_000,
+    );
+    expect(await lab.trouble()).toBeUndefined();
+  });
+
   it.each([
     ["read-only", "read_only", "PRAGMA query_only = ON", "PRAGMA query_only = OFF"],
     ["full again and again", "disk_full", "fill", "free"],

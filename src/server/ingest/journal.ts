@@ -153,11 +153,6 @@ export class Journal {
     return result;
   }
 
-  /** See `Store`. */
-  settle(): void {
-    this.store.settle();
-  }
-
   /** Opens a runtime in its pane. Throws SqliteError if the pane has an active one: end that first. */
   open(record: RuntimeRecord, pids: readonly number[]): void {
     const adapter = this.#adapter(record.agentType);

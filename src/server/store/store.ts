@@ -11,6 +11,9 @@ import { StateStore } from "./state-store.js";
 import { TargetStore } from "./target-store.js";
 import { type StoreTrouble, WriteGate } from "./write-gate.js";
 
+/** Between two looks whether a fault has gone, in milliseconds; there are none while all is well. */
+const SETTLE_MS = 500;
+
 /** The only door to the database. */
 export interface Store {
   readonly actions: ActionStore;
@@ -32,8 +35,6 @@ export interface Store {
    * refuses; then the same work may be tried again.
    */
   transaction<T>(work: () => T): T;
-  /** Finds that a fault has gone, and tells its end, while nobody has anything to write. To be called now and then. */
-  settle(): void;
   close(): void;
 }
 
@@ -50,6 +51,11 @@ export function openStore(path: string, now: () => Date): Store {
   );
   report(db, gate);
   const empty = db.transaction(() => undefined).immediate;
+  let settling: NodeJS.Timeout | undefined;
+  gate.onChange((trouble) => {
+    clearInterval(settling);
+    if (trouble !== undefined) settling = setInterval(() => gate.settle(empty), SETTLE_MS).unref();
+  });
   return {
     ...repositories(db),
     ...(replaced === undefined ? {} : { replaced }),
@@ -68,7 +74,10 @@ export function openStore(path: string, now: () => Date): Store {
       failpoint("store.after-commit");
       return result;
     },
-    settle: () => gate.settle(empty),
+    close: () => {
+      clearInterval(settling);
+      db.close();
+    },
   };
 }
 
@@ -82,9 +91,6 @@ function repositories(db: Database) {
     states: new StateStore(db),
     checkpoints: new CheckpointStore(db),
     retention: new RetentionStore(db),
-    close: () => {
-      db.close();
-    },
   };
 }
 
