@@ -1,7 +1,14 @@
 import { existsSync, readdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { AgtmuxError, KillMode, Outcome, type Pane, ResultCode } from "../../src/client/index.js";
+import {
+  type ActionResult,
+  AgtmuxError,
+  KillMode,
+  Outcome,
+  type Pane,
+  ResultCode,
+} from "../../src/client/index.js";
 import { TestDaemon } from "../support/daemon.js";
 import { SEED } from "../support/property.js";
 import { type Deed, judge, type Round } from "./support/judge.js";
@@ -9,6 +16,7 @@ import { Random } from "./support/random.js";
 import { type Kind, type Scene, Slot } from "./support/slot.js";
 import { Tally } from "./support/tally.js";
 import { pickTrick } from "./support/tricks.js";
+import { micros } from "./support/victims.js";
 
 const ROUNDS = Number(process.env["AGTMUX_TEST_ADVERSARY"] ?? "300");
 /** Servers that are worked on beside each other. */
@@ -47,12 +55,11 @@ afterAll(async () => {
   await Promise.all(slots.map((slot) => slot.close()));
 });
 
-const micros = (): number => Number(process.hrtime.bigint() / 1_000n);
-
 interface Answer {
   readonly result: Round["result"];
   readonly message: string;
   readonly effect: Round["effect"];
+  readonly doneAt: number | undefined;
 }
 
 /** Has the daemon do it to the pane as it was listed. Throws what is neither a result nor a refusal. */
@@ -80,15 +87,24 @@ async function perform(deed: Deed, pane: Pane, text: string, random: Random): Pr
     const result = RESULTS[answer.result?.resultCode ?? ResultCode.UNSPECIFIED];
     if (result === undefined)
       throw new Error(`an answer without a result: ${JSON.stringify(answer.result?.message)}`);
-    return { result, message: answer.result?.message ?? "", effect: EFFECTS[outcome as Outcome] };
+    const message = answer.result?.message ?? "";
+    return { result, message, effect: EFFECTS[outcome as Outcome], doneAt: onNotesClock(answer.result) };
   } catch (error) {
     if (!(error instanceof AgtmuxError)) throw error;
     const { codeName, details, message } = error;
     const reason = details["reason"] === undefined ? codeName : `${codeName} ${details["reason"]}`;
     if (/^E_(?:INTERNAL|DAEMON|INVALID)/u.test(codeName))
       throw new Error(`${reason}: ${message}`, { cause: error });
-    return { result: "refused", message: reason, effect: undefined };
+    return { result: "refused", message: reason, effect: undefined, doneAt: undefined };
   }
+}
+
+/** When the daemon had that result, as notes count time. */
+function onNotesClock(result: ActionResult | undefined): number | undefined {
+  const { completedAt } = result ?? {};
+  if (completedAt === undefined) return undefined;
+  const wall = Number(completedAt.seconds) * 1_000_000 + completedAt.nanos / 1_000;
+  return micros() - ((performance.timeOrigin + performance.now()) * 1_000 - wall);
 }
 
 async function play(slot: Slot, number: number, random: Random, tally: Tally): Promise<void> {
@@ -121,14 +137,18 @@ async function play(slot: Slot, number: number, random: Random, tally: Tally): P
   const meant = { pid: agent.pid, start: agent.start, pane: agent.pane };
   const dialog = scene === "dialog" ? Number(/part-(\d+)/u.exec(pane.agent?.promptText ?? "")?.[1]) : 0;
   const masked = slot.kind === "sh";
-  const round: Round = { deed, text, meant, masked, dialog, ...answer, notes, echoes };
+  const { struckAt } = slot;
+  const round: Round = { deed, text, meant, masked, dialog, struckAt, ...answer, notes, echoes };
+  const verdict = judge(round);
   tally.add(
     `${number} ${slot.name} ${deed} / ${trick.name} ${Math.round(wait)} ms`,
     trick.name,
     round,
-    judge(round),
+    verdict,
   );
-  if (echoes.length > 0) await slot.build();
+  // What an agent left unread in its terminal would come up in another round.
+  const left = verdict.unread || (answer.result === "result_unknown" && slot.kind === "sh");
+  if (left || echoes.length > 0) await slot.build();
 }
 
 it(

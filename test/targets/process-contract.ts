@@ -6,7 +6,7 @@ import type { PaneProcessProof } from "../../src/server/targets/process-proof.js
 import { createPrivateServer, type PrivateServer, signal, until } from "../tmux/private-server.js";
 import { childrenOf, PaneProgram } from "./pane-program.js";
 
-/** Runs the promises of `RunOptions.process` against any executor. */
+/** Runs the promises of `RunOptions.process` and `inFront` against any executor. */
 export function processContract(name: string, connect: (socketPath: string) => Executor): void {
   describe(`the process that a command is for: ${name}`, () => {
     let server: PrivateServer;
@@ -27,6 +27,7 @@ export function processContract(name: string, connect: (socketPath: string) => E
     /** What becomes of a command for that process; a refused one must have done nothing. */
     const asked = async (process: PaneProcessProof): Promise<unknown> => {
       await executor.run(["set-buffer", "-b", "trace", "before"]);
+      const before = await executor.inFront(process);
       const stdin = Buffer.from("after");
       const fed = executor.run(["load-buffer", "-b", "trace", "-"], { stdin, process });
       const outcome = await fed.then(
@@ -35,6 +36,8 @@ export function processContract(name: string, connect: (socketPath: string) => E
       );
       const { stdout } = await executor.run(["show-buffer", "-b", "trace"]);
       expect(stdout).toBe(outcome === "no failure" ? "after" : "before");
+      // Who only asks is told the same; some programs are on their way.
+      expect([before, await executor.inFront(process)]).toContain(outcome === "no failure");
       return outcome;
     };
 
@@ -42,6 +45,11 @@ export function processContract(name: string, connect: (socketPath: string) => E
       for (let time = 0; time < 3; time++) expect(await asked(pane.proof())).toBe("no failure");
       const { stdout } = await executor.run(["display-message", "-p", "x"], { process: pane.proof() });
       expect(stdout).toBe("x\n");
+    });
+
+    it("cannot be asked for when the executor is closed", async () => {
+      await executor.close();
+      await expect(executor.inFront(pane.proof())).rejects.toMatchObject({ kind: "failed" });
     });
 
     it("is another one with the same pid: nothing is run", async () => {

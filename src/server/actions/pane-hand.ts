@@ -211,16 +211,15 @@ export class PaneHand {
 
   /** Sent to the process that is meant, if that is still there. */
   async #sentTo(): Promise<Pressed> {
-    return (await this.stillThere())
+    return (await this.#stillThere())
       ? { kind: "sent" }
       : { kind: "unknown", message: "the agent's process ended or went to the background as it was sent" };
   }
 
   /** Whether the agent's process is there and in front. Only a clear answer counts. */
-  async stillThere(): Promise<boolean> {
+  async #stillThere(): Promise<boolean> {
     try {
-      await this.executor.run(["display-message", "-p", ""], { process: this.#process });
-      return true;
+      return await this.executor.inFront(this.#process);
     } catch (error) {
       if (error instanceof ExecutorError) return false;
       throw error;

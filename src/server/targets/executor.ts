@@ -70,6 +70,8 @@ export interface Executor {
    * tmux server. Rejects with ExecutorError; nothing is retried here.
    */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** Whether that process runs and is what the keys of its pane reach, now; see RunOptions. Rejects with ExecutorError. */
+  inFront(process: PaneProcessProof): Promise<boolean>;
   /**
    * Listens for what the server announces, without attaching. `onRing` gets each notification line, cut at
    * 256 bytes; it says that something changed, not all that changed. `onEnd` is called once when the doorbell

@@ -68,6 +68,10 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
 
   return {
     run,
+    async inFront(process) {
+      if (closing.signal.aborted) throw closedError();
+      return options.inFront?.(process) === true;
+    },
     doorbell(onRing, onEnd) {
       if (closing.signal.aborted) {
         queueMicrotask(() => onEnd("the executor is closed"));

@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { type AgentState, type Pane, AgentState as State, TargetKind } from "../../../src/client/index.js";
 import type { TestDaemon } from "../../support/daemon.js";
 import { createPrivateServer, signal, until } from "../../tmux/private-server.js";
-import { isAlive, isInFront, type Note, PATIENCE_MS, Victims } from "./victims.js";
+import { isAlive, isInFront, micros, type Note, PATIENCE_MS, Victims } from "./victims.js";
 
 /** How the agent came into its pane: as its own process, from a shell that writes down what it reads, or from a real one. */
 export type Kind = "own" | "shell" | "sh";
@@ -29,6 +29,9 @@ export class Slot {
   paneId = "%0";
   /** The dialog that the agent shows last; each has its own number. */
   dialogs = 0;
+
+  /** When the test itself stopped or killed the agent of this round, as notes count time. */
+  struckAt: number | undefined;
 
   private constructor(
     readonly name: string,
@@ -70,6 +73,14 @@ export class Slot {
   /** The agent of the pane that is acted on. */
   get agent(): Note | undefined {
     return this.victims.in(this.paneId, "agent");
+  }
+
+  /** Has the agent read nothing more from now on. */
+  strike(how: "SIGSTOP" | "SIGKILL"): void {
+    const { agent } = this;
+    if (agent === undefined) return;
+    this.struckAt = micros();
+    signal(agent.pid, how);
   }
 
   /** Begins a server anew: the ids are those of the one before. */
@@ -114,6 +125,7 @@ export class Slot {
 
   /** Repairs what the round before has left, has the agent show that scene, and resolves with its pane once it is listed so. */
   async ready(scene: Scene): Promise<Pane> {
+    this.struckAt = undefined;
     for (const { pid } of this.victims.alive()) signal(pid, "SIGCONT");
     const at = ["-t", this.paneId];
     const reset = ["copy-mode", "-q", ...at, ";", "select-pane", "-e", ...at, ";"];

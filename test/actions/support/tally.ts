@@ -12,12 +12,12 @@ export class Tally {
     this.#more(`deed ${deed.padEnd(10)} ${result}`);
     this.#more(`trick ${trick.padEnd(48)} ${result}`);
     if (result === "refused" || result === "result_unknown") this.#more(`why ${message.slice(0, 100)}`);
-    if (verdict.late) this.#more("died within 10 ms of the keys, and its shell got them (result_unknown)");
-    if (verdict.unread) this.#more("ok, and it ended before it read them");
+    if (verdict.late) this.#more("died or was stopped within 10 ms of the keys, and its shell got them");
+    if (verdict.unread) this.#more("ok, and it died or was stopped before it read all");
     if (verdict.surprised) this.#more("a dialog opened within 10 ms before the keys were read");
     for (const promise of verdict.broken) {
       const notes = round.notes.filter(({ event }) => event !== "pong").map((note) => JSON.stringify(note));
-      const told = `${result} (${effect ?? "-"}) ${message}`;
+      const told = `${result} (${effect ?? "-"}) ${message}; done ${round.doneAt}, told ${round.endedAt}, struck ${round.struckAt}`;
       this.broken.push(
         [`${name}: ${promise}`, told, `meant ${JSON.stringify(round.meant)}`, ...notes].join("\n  "),
       );

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { signal } from "../../tmux/private-server.js";
 import type { Random } from "./random.js";
 import type { Slot } from "./slot.js";
 
@@ -14,7 +13,7 @@ function leave(slot: Slot, random: Random): void {
   const { agent } = slot;
   if (agent === undefined) return;
   if (random.chance(0.5)) slot.victims.tell(agent, "leave");
-  else signal(agent.pid, "SIGKILL");
+  else slot.strike("SIGKILL");
 }
 
 function tell(slot: Slot, order: string): void {
@@ -85,7 +84,7 @@ const TRICKS: readonly (readonly [number, string, Trick["run"]])[] = [
       await slot.launch();
     },
   ],
-  [4, "the agent is stopped", async ({ agent }) => agent !== undefined && signal(agent.pid, "SIGSTOP")],
+  [4, "the agent is stopped", async (slot) => slot.strike("SIGSTOP")],
   [6, "a dialog opens", async (slot) => tell(slot, `open ${++slot.dialogs}`)],
   [3, "everything closes", async (slot) => tell(slot, "calm")],
   [

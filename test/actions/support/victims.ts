@@ -30,6 +30,9 @@ export interface Note {
   readonly draft?: string;
 }
 
+/** Now, as the victims' notes count time. */
+export const micros = (): number => Number(process.hrtime.bigint() / 1_000n);
+
 /** Longest wait for a victim: other tests may have the machine. */
 export const PATIENCE_MS = 30_000;
 

@@ -12,6 +12,7 @@ import {
   processChanged,
   type RunOptions,
 } from "../executor.js";
+import type { PaneProcessProof } from "../process-proof.js";
 import type { HostShell, ShellAnswer, ShellOptions } from "../shell/command-channel.js";
 import { tmuxAnswer } from "../shell/tmux-answer.js";
 import type { SshChannel } from "./connection.js";
@@ -92,8 +93,19 @@ export function createSshExecutor(options: SshExecutorOptions): Executor {
     return channel;
   };
 
+  const inFront: Executor["inFront"] = async (process) => {
+    if (closing.signal.aborted) throw closedError();
+    const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const { shell } = options.host();
+    const { status } = await shell.run(frontScript(process), { timeoutMs, signal: closing.signal });
+    if (status !== 0 && status !== NOT_IN_FRONT)
+      throw new ExecutorError("protocol", `the host's shell could not look at a process (${status})`);
+    return status === 0;
+  };
+
   return {
     run,
+    inFront,
     doorbell(onRing, onEnd) {
       if (closing.signal.aborted) {
         queueMicrotask(() => onEnd("the executor is closed"));
@@ -129,11 +141,12 @@ function tmuxScript(words: readonly string[], timeoutMs: number, { stdin, proces
   const seconds = Math.ceil(timeoutMs / 1_000) + 1;
   const feed = stdin === undefined ? [] : [Buffer.from("printf %s "), shQuote(stdin), Buffer.from(" | ")];
   // In the same line as the command: no round trip lies between the look and what follows it.
-  const look =
-    process === undefined
-      ? []
-      : [shWords(["front", String(process.pid), process.startRaw, String(process.panePid)]), AND];
+  const look = process === undefined ? [] : [frontScript(process), AND];
   return Buffer.concat([...look, ...feed, Buffer.from(`lim ${seconds} `), shWords(words)]);
+}
+
+function frontScript({ pid, startRaw, panePid }: PaneProcessProof): Buffer {
+  return shWords(["front", String(pid), startRaw, String(panePid)]);
 }
 
 /** A blank and the digits. */
