@@ -170,8 +170,9 @@ export class Slot {
   async settle(): Promise<void> {
     for (const { pid } of this.victims.alive()) signal(pid, "SIGCONT");
     const { agent } = this;
-    // A real shell takes the terminal from a job that is stopped, and gives it back when it is told to.
-    if (this.kind === "sh" && agent !== undefined) {
+    // A real shell takes the terminal from a job that is stopped, and gives it back when it is told to. Whatever else has
+    // taken an agent from the front is none that may be told.
+    if (this.kind === "sh" && agent !== undefined && this.struckAt !== undefined) {
       await until(
         `${this.name}'s agent to be in front`,
         async () => {
