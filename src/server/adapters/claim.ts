@@ -44,6 +44,23 @@ export function screenClaim(event: BoundEvent): Claim | undefined {
   return claim(event, state, attribute(event, "reason"), confirmed ? "high" : "medium");
 }
 
+/**
+ * A turn's end that a channel shows still when it is read anew, after a restart say, is the one that is known: it keeps its
+ * time and event, so that it does not last longer, nor come back after its demotion. It is a new one if a turn has begun
+ * since, or if another channel has said anything since.
+ */
+export function sameEnd(
+  known: Claim | null,
+  read: Claim,
+  since: Micros,
+  others: readonly (Claim | null)[],
+): Claim {
+  if (known === null || read.state !== "completed") return read;
+  const same = known.state === read.state && known.reason === read.reason && known.at >= since;
+  if (!same || others.some((other) => other !== null && other.at > known.at)) return read;
+  return read.confidence === "high" ? { ...known, confidence: "high" } : known;
+}
+
 /** The part of an adapter's memory that tells one dialog from the next. */
 export type DialogMemory = {
   /** Goes up when a dialog opens after none was open, or when one channel reports a second request. */

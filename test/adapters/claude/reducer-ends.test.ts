@@ -30,6 +30,29 @@ describe("TC-015 Claude Code", () => {
     expect(seenBy([...story, ...prompt(90_000, "b")], 92_000)).toEqual(all("running/turn"));
   });
 
+  it("whose screen shows the same end when it is read anew keeps that end, and has a new one after a turn", () => {
+    const once = [...start, ...prompt(10_000, "a"), session(20_000, "idle"), ...screen(20_100, "done")];
+    const again = [...once, ...screen(200_000, "done")];
+    const next = [...prompt(300_000, "b"), session(310_000, "idle"), ...screen(310_100, "done")];
+    for (const mode of ["screen only", "session file and screen"] as const) {
+      const before = foldAt(once, mode, 30_000).status;
+      expect(before).toMatchObject({ state: "completed", confidence: "high" });
+      expect(foldAt(again, mode, 250_000).status).toEqual(before);
+      const after = foldAt([...again, ...next], mode, 320_000).status;
+      expect(after).toMatchObject({ state: "completed", confidence: "high" });
+      expect(after.at).toBeGreaterThan(310_000_000);
+    }
+    // A turn of which nobody saw anything but its end in the session file.
+    const unseen = [...once, session(190_000, "idle"), ...screen(200_000, "done")];
+    expect(foldAt(unseen, "session file and screen", 250_000).status.at).toBe(200_000_000);
+    // One that was too short to be seen on the screen.
+    const short = [...once, session(190_000, "busy"), session(190_100, "idle"), ...screen(190_200, "done")];
+    expect(foldAt(short, "session file and screen", 250_000).status).toMatchObject({
+      state: "completed",
+      at: 190_200_000,
+    });
+  });
+
   it("gives no reason that is not a code, whatever a payload says", () => {
     const story = [
       ...prompt(10_000, "a"),

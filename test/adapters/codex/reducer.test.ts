@@ -234,6 +234,17 @@ interface Recorded {
   readonly payload: Record<string, unknown>;
 }
 
+describe("a turn's end that is read anew", () => {
+  it("on its screen is the one that is known", () => {
+    const story = new Story().screen(10, "running", "turn").screen(20, "completed", "turn_end");
+    const once = story.fold().status;
+    expect(once.state).toBe("completed");
+    expect(story.screen(200, "completed", "turn_end").fold().status).toEqual(once);
+    const next = story.screen(300, "running", "turn").screen(310, "completed", "turn_end").fold().status;
+    expect(next.at - once.at).toBe(290_000_000);
+  });
+});
+
 describe.each(["hooks-daemon", "hooks-no-daemon"])("the recorded %s", (name) => {
   const path = join(import.meta.dirname, "..", "..", "fixtures", "codex", `${name}.jsonl`);
   const recorded = readFileSync(path, "utf8").trimEnd().split("\n");

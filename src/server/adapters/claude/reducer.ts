@@ -8,6 +8,7 @@ import {
   digestAfter,
   isWaiting,
   NO_DIALOG,
+  sameEnd,
   screenClaim,
   trackDialog,
   withDialog,
@@ -171,8 +172,9 @@ function stop(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
 const END_RULES = new Set(["completed", "error", "idle"]);
 
 function screen(memory: ClaudeMemory, event: BoundEvent): ClaudeMemory {
-  const seen = screenClaim(event);
-  if (seen === undefined) return memory;
+  const read = screenClaim(event);
+  if (read === undefined) return memory;
+  const seen = sameEnd(memory.screen, read, memory.busySince, [memory.session, memory.hook]);
   const ends = END_RULES.has(seen.state) && attribute(event, "rule") !== "ready";
   return {
     ...memory,

@@ -1,7 +1,16 @@
 import type { BoundEvent } from "../../engine/event.js";
 import type { Reducer } from "../../engine/fold.js";
 import type { Micros } from "../../engine/state.js";
-import { type Claim, claim, digestAfter, isWaiting, screenClaim, trackDialog, withDialog } from "../claim.js";
+import {
+  type Claim,
+  claim,
+  digestAfter,
+  isWaiting,
+  sameEnd,
+  screenClaim,
+  trackDialog,
+  withDialog,
+} from "../claim.js";
 import { attribute } from "../contract.js";
 import { foldHook } from "./hooks.js";
 import { joined } from "./join.js";
@@ -75,8 +84,9 @@ function turnStart(memory: CodexMemory, word: TitleWord, from: TitleWord | null,
 }
 
 function screenRead(memory: CodexMemory, event: BoundEvent): CodexMemory {
-  const screen = screenClaim(event);
-  if (screen === undefined) return memory;
+  const read = screenClaim(event);
+  if (read === undefined) return memory;
+  const screen = sameEnd(memory.screen, read, memory.busySince, [memory.app, memory.hook]);
   const ends = !isWaiting(screen) && screen.state !== "running";
   // What a hook said of this turn's end stands; one look at the screen only gives way to the next.
   const hookEnded = memory.end !== null && memory.end.source !== "poller" && hasEnded(memory);
