@@ -227,13 +227,6 @@ describe("with hooks and the title", () => {
   });
 });
 
-interface Recorded {
-  readonly t: number;
-  readonly source: "hook" | "notify";
-  readonly event: string;
-  readonly payload: Record<string, unknown>;
-}
-
 describe("a turn's end that is read anew", () => {
   it("on its screen is the one that is known", () => {
     const story = new Story().screen(10, "running", "turn").screen(20, "completed", "turn_end");
@@ -244,6 +237,13 @@ describe("a turn's end that is read anew", () => {
     expect(next.at - once.at).toBe(290_000_000);
   });
 });
+
+interface Recorded {
+  readonly t: number;
+  readonly source: "hook" | "notify";
+  readonly event: string;
+  readonly payload: Record<string, unknown>;
+}
 
 describe.each(["hooks-daemon", "hooks-no-daemon"])("the recorded %s", (name) => {
   const path = join(import.meta.dirname, "..", "..", "fixtures", "codex", `${name}.jsonl`);
