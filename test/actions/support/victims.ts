@@ -100,8 +100,14 @@ export class Victims {
         return;
       throw error;
     }
-    writeSync(file, `${order}\n`);
-    closeSync(file);
+    try {
+      writeSync(file, `${order}\n`);
+    } catch (error) {
+      // It ended between the opening and the writing.
+      if (!(error instanceof Error && "code" in error && error.code === "EPIPE")) throw error;
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** Resolves when every victim that runs has read all that its terminal has. None may be stopped. */
