@@ -5,8 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { failures } from "./failures.mjs";
-import { unhandledFile } from "./unhandled-reporter.mjs";
+import { runTests } from "./test-run.mjs";
 
 const AGENTS = "test/e2e/agents";
 /** What takes long, each for a reason of its own: it is left to the slow profile. */
@@ -66,34 +65,6 @@ function installAgents() {
   writeFileSync(stamp, wanted);
 }
 
-function counts(name) {
-  const file = `test-results/${name}.json`;
-  if (!existsSync(file)) return { passed: 0, failed: 1 };
-  const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(file, "utf8"));
-  return {
-    passed: numPassedTests,
-    failed: Math.max(numFailedTests, numFailedTestSuites > 0 && numFailedTests === 0 ? 1 : 0),
-  };
-}
-
-/** Runs one project, or some folders of it, and leaves its outcome in test-results. */
-function runProject(name, { project = name, words = [], env = {} } = {}) {
-  const file = `--outputFile.json=test-results/${name}.json`;
-  const reporters = ["default", "json", "./scripts/unhandled-reporter.mjs"].flatMap((each) => [
-    "--reporter",
-    each,
-  ]);
-  const outside = unhandledFile(name);
-  for (const old of [outside, `test-results/${name}.json`]) rmSync(old, { force: true });
-  const status = run("vitest", ["run", "--project", project, ...reporters, file, ...words], {
-    ...env,
-    AGTMUX_TEST_UNHANDLED: outside,
-  });
-  const counted = counts(name);
-  const failed = counted.failed === 0 && status !== 0 ? 1 : counted.failed;
-  return { name, passed: counted.passed, failed };
-}
-
 must("the system packages", run(process.execPath, ["scripts/system-packages.mjs"]));
 const withAgents = process.env.AGTMUX_SKIP_AGENTS !== "1";
 if (withAgents) installAgents();
@@ -102,20 +73,18 @@ const outcomes = [];
 const ONE_BY_ONE = "--no-file-parallelism";
 if (process.argv.includes("--nightly")) {
   const rest = SLOW.unit.filter((file) => !GROWN.some((grown) => file.startsWith(grown)));
-  outcomes.push(runProject("nightly", { project: "unit", words: [...GROWN, ONE_BY_ONE], env: NIGHTLY }));
-  outcomes.push(runProject("nightly-slow", { project: "unit", words: rest }));
-  if (withAgents)
-    outcomes.push(runProject("nightly-e2e", { project: "e2e", words: [...SLOW.e2e, ONE_BY_ONE] }));
+  outcomes.push(runTests("nightly", ["--project", "unit", ...GROWN, ONE_BY_ONE], { env: NIGHTLY }));
+  outcomes.push(runTests("nightly-slow", ["--project", "unit", ...rest]));
+  if (withAgents) outcomes.push(runTests("nightly-e2e", ["--project", "e2e", ...SLOW.e2e, ONE_BY_ONE]));
 } else {
   const without = (files) => ({ AGTMUX_TEST_WITHOUT: files.join(",") });
   rmSync("test-results", { recursive: true, force: true });
-  outcomes.push(runProject("unit", { env: without(SLOW.unit) }));
-  if (withAgents) outcomes.push(runProject("e2e", { words: [ONE_BY_ONE], env: without(SLOW.e2e) }));
+  outcomes.push(runTests("unit", ["--project", "unit"], { env: without(SLOW.unit) }));
+  if (withAgents)
+    outcomes.push(runTests("e2e", ["--project", "e2e", ONE_BY_ONE], { env: without(SLOW.e2e) }));
 }
-const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
-const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
-for (const { name } of outcomes.filter((outcome) => outcome.failed > 0)) {
-  for (const failure of failures(name)) console.log(`failed: ${failure}`);
-}
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+const passed = outcomes.reduce((sum, each) => sum + each.passed, 0);
+const failures = outcomes.flatMap((each) => each.failures);
+for (const failure of failures) console.log(`failed: ${failure}`);
+console.log(`${passed} passed, ${failures.length} failed`);
+process.exit(failures.length === 0 ? 0 : 1);
