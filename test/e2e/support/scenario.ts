@@ -34,11 +34,13 @@ export class Scenario {
     const shown = screen === undefined ? Promise.resolve(undefined) : this.#shownAt(screen, timeoutMs);
     const seen = await this.observer.until(paneId, state, action.atMs, timeoutMs);
     const shownAt = await shown;
-    const before = this.observer
-      .history(paneId)
-      .filter(({ atMs }) => atMs >= action.atMs && atMs < seen.atMs)
+    const history = this.observer.history(paneId);
+    // By place: what came in the same millisecond came before it or after it all the same.
+    const before = history
+      .slice(0, history.indexOf(seen))
+      .filter(({ atMs }) => atMs >= action.atMs)
       .map((entry) => entry.state);
-    const present = this.observer.history(paneId).findLast(({ atMs }) => atMs < action.atMs)?.state ?? "gone";
+    const present = history.findLast(({ atMs }) => atMs < action.atMs)?.state ?? "gone";
     const allowed = new Set([present, ...(step.between ?? []), state]);
     const wrong = before.filter((word) => !allowed.has(word));
     expect(
@@ -53,13 +55,16 @@ export class Scenario {
 
   /** The state stays what it is for `ms`. */
   async stays(state: string, ms: number): Promise<void> {
-    const from = Date.now();
-    await new Promise((resolve) => setTimeout(resolve, ms));
     const { paneId } = this.agent;
-    const seen = this.observer.history(paneId).filter(({ atMs }) => atMs >= from);
-    const other = seen.map((entry) => entry.state).filter((word) => word !== state);
-    expect(other, `${state} should have stayed for ${ms} ms`).toEqual([]);
+    const from = Date.now();
+    const known = this.observer.history(paneId).length;
     expect(this.observer.history(paneId).at(-1)?.state).toBe(state);
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    const since = this.observer.history(paneId).slice(known);
+    const other = since.filter((entry) => entry.state !== state);
+    expect(other, `${state} should have stayed for ${ms} ms\n${this.observer.tell(paneId, from)}`).toEqual(
+      [],
+    );
   }
 
   async #shownAt(screen: RegExp, timeoutMs: number): Promise<number | undefined> {
